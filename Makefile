@@ -1,0 +1,3 @@
+.PHONY: setup
+setup:
+	@boards/UNIX/setup.sh

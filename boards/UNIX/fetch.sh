@@ -1,0 +1,250 @@
+#!/bin/sh
+# Puts MicroPython's unix port at build/micropython/mp64 and .../mp32: see README.md beside this.
+#
+#   fetch.sh [--force] [--out DIR]      the interpreters, unless they are there
+#   fetch.sh --unpack DIR PACKAGE...    packages of this machine's architecture, unpacked into DIR
+#
+# MICROPYTHON, MICROPYTHON32   interpreters to use instead of fetched ones
+# DEBIAN_MIRROR                instead of the mirror this machine's apt is configured with
+# DEBIAN_KEYRING               whose signatures are trusted
+set -eu
+cd "$(dirname "$0")/../.."
+
+SUITE=trixie
+PACKAGES="micropython libc6 libffi8 libmbedcrypto16 libmbedtls21 libmbedx509-7"
+out=build/micropython
+YOUR_OWN="install MicroPython 1.25 or later as micropython on PATH, or set MICROPYTHON=/path/to/it"
+
+say() { echo "setup: $*"; }
+die() { echo "setup: $*" >&2; exit 1; }
+
+# --- packages -------------------------------------------------------------------------------
+
+# The Debian mirrors of this machine's own apt configuration, one address per line.
+mirrors() {
+    if [ -n "${DEBIAN_MIRROR:-}" ]; then
+        echo "$DEBIAN_MIRROR"
+        return
+    fi
+    # Before a machine's first `apt-get update` apt does not know the origin of a source.
+    . /etc/os-release
+    apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(CREATED_BY)' |
+        awk -F'|' -v id="${ID:-}" '
+            $1 ~ /^cdrom:/ || $3 ~ /-(security|backports)/ || $3 ~ /\/updates$/ { next }
+            $4 != "main" || $5 != "Packages" || seen[$1]++ { next }
+            $2 == "Debian" || ($2 ~ /^(\$\(ORIGIN\))?$/ && id == "debian") { print $1 }'
+}
+
+keyring() {
+    for file in ${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg \
+        /usr/share/keyrings/debian-archive-keyring.pgp}; do
+        if [ -r "$file" ]; then
+            echo "$file"
+            return
+        fi
+    done
+    die "the keys that sign Debian's packages are not here: apt install debian-archive-keyring"
+}
+
+# An apt of our own: the machine's configuration (proxies, certificates), but lists, cache and
+# state in $1, only the architectures $2, and none of the hooks that tidy up the system.
+private_apt() { # DIR "ARCH..." MIRROR KEYRING
+    rm -rf "$1"
+    mkdir -p "$1/lists/partial" "$1/cache/archives/partial" "$1/debs"
+    : >"$1/status"
+    echo "deb [arch=$(echo "$2" | tr ' ' ,) target=Packages signed-by=$4] $3 $SUITE main" \
+        >"$1/sources.list"
+    cat >"$1/apt.conf" <<EOF
+Dir::Etc::sourcelist "$1/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::Etc::preferences "-";
+Dir::Etc::preferencesparts "-";
+Dir::State "$1";
+Dir::State::lists "$1/lists";
+Dir::State::status "$1/status";
+Dir::Cache "$1/cache";
+Dir::Log "$1";
+#clear APT::Architectures;
+APT::Architectures { $(for arch in $2; do printf '"%s"; ' "$arch"; done)};
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+APT::Get::AllowUnauthenticated "false";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::Languages "none";
+Acquire::Retries "2";
+EOF
+}
+
+# Downloads the packages (NAME:ARCH) into DIR/debs. apt checks the signatures.
+download() { # DIR "ARCH..." PACKAGE...
+    work=$1 archs=$2
+    shift 2
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+        die "there is no apt here to fetch MicroPython with: $YOUR_OWN"
+    found=$(mirrors)
+    [ -n "$found" ] || die "apt knows no Debian mirror here: $YOUR_OWN"
+    keys=$(keyring) || exit 1
+    for mirror in $found; do
+        private_apt "$work" "$archs" "$mirror" "$keys"
+        if (
+            export LC_ALL=C
+            # Chained: -e is off inside a condition.
+            apt-get --config-file "$work/apt.conf" --quiet update &&
+                cd "$work/debs" &&
+                apt-get --config-file "$work/apt.conf" --quiet download "$@"
+        ) >"$work/log" 2>&1; then
+            return
+        fi
+    done
+    grep -E '^(E|W|Err)' "$work/log" | tail -n 5 >&2 || true
+    die "apt could not fetch and verify $* (all of it: $work/log)"
+}
+
+# --- interpreters ---------------------------------------------------------------------------
+
+# Prints 64 or 32: how wide a usable MicroPython of 1.25 or later is; fails for anything else.
+width() {
+    "$1" -X heapsize=256k -c '
+import sys, asyncio, errno, gc, json, micropython, select, socket, struct, time
+if sys.implementation.name != "micropython" or sys.implementation.version < (1, 25):
+    sys.exit(1)
+print(64 if sys.maxsize > 0x7FFFFFFF else 32)' 2>/dev/null </dev/null
+}
+
+wrap() { # WIDTH COMMAND-LINE, in which $here is the folder of the wrapper
+    rm -f "$out/mp$1.missing"
+    cat >"$out/mp$1.new" <<EOF
+#!/bin/sh
+case \$0 in */*) here=\${0%/*} ;; *) here=. ;; esac
+exec $2 "\$@"
+EOF
+    chmod +x "$out/mp$1.new"
+    mv "$out/mp$1.new" "$out/mp$1"
+}
+
+quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
+
+use() { # WIDTH PROGRAM
+    rm -rf "${out:?}/$1"
+    wrap "$1" "$(quote "$2")"
+    say "MicroPython at $1 bits is $2"
+}
+
+missing() { # WIDTH REASON
+    rm -rf "${out:?}/$1" "$out/mp$1"
+    echo "$2" >"$out/mp$1.missing"
+    say "no MicroPython at $1 bits ($2): tests that need it are skipped"
+}
+
+unpack() { # WIDTH ARCH: from $apt/debs
+    rm -rf "${out:?}/$1"
+    mkdir "$out/$1.new"
+    for deb in "$apt"/debs/*_"$2".deb; do
+        dpkg-deb --extract "$deb" "$out/$1.new"
+    done
+    loader=$(cd "$out/$1.new" && echo usr/lib/*/ld-linux*.so.*)
+    mv "$out/$1.new" "$out/$1"
+    wrap "$1" "\"\$here/$1/$loader\" --library-path \"\$here/$1/${loader%/*}\" \"\$here/$1/usr/bin/micropython\""
+    [ "$(width "$out/mp$1")" = "$1" ]
+}
+
+interpreters() {
+    wanted="$(cksum <boards/UNIX/fetch.sh) ${MICROPYTHON:-} ${MICROPYTHON32:-} $(command -v micropython || true)"
+    if [ "$(cat "$out/.ready" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    mkdir -p "$out"
+    rm -rf "$out/.ready" "$out"/*.new
+    started=$(date +%s)
+    apt=$(cd "$out" && pwd -P)/apt
+
+    native=$(dpkg --print-architecture 2>/dev/null || uname -m)
+    case $native in
+        amd64) arch64=amd64 arch32=i386 ;;
+        arm64) arch64=arm64 arch32=armhf ;;
+        i386 | armhf) arch64= arch32=$native ;;
+        *) arch64=$native arch32= ;;
+    esac
+    need64=yes need32=yes optional=
+
+    if [ -n "${MICROPYTHON:-}" ]; then
+        own=$(width "$MICROPYTHON") || die "MICROPYTHON=$MICROPYTHON is not a MicroPython 1.25 or later"
+        use "$own" "$(command -v "$MICROPYTHON")"
+        eval "need$own="
+    elif own=$(width micropython); then
+        use "$own" "$(command -v micropython)"
+        eval "need$own="
+    fi
+    if [ -n "${MICROPYTHON32:-}" ]; then
+        [ "$(width "$MICROPYTHON32")" = 32 ] ||
+            die "MICROPYTHON32=$MICROPYTHON32 is not a 32-bit MicroPython 1.25 or later"
+        use 32 "$(command -v "$MICROPYTHON32")"
+        need32=
+    fi
+    if [ -n "$need64" ] && [ -z "$arch64" ]; then
+        missing 64 "this is a 32-bit system"
+        need64=
+    fi
+    if [ -n "$need32" ] && [ -z "$arch32" ]; then
+        missing 32 "Debian has no 32-bit sibling of $native; set MICROPYTHON32"
+        need32=
+    fi
+
+    archs="${need64:+$arch64} ${need32:+$arch32}"
+    archs=$(echo $archs)
+    if [ -n "$archs" ]; then
+        names=
+        for arch in $archs; do
+            for package in $PACKAGES; do names="$names $package:$arch"; done
+        done
+        # With an interpreter of the user's own, work can go on without the other one.
+        [ "$need64$need32" = yesyes ] || optional=yes
+        if (download "$apt" "$archs" $names); then
+            if [ -n "$need64" ]; then
+                unpack 64 "$arch64" || die "the fetched MicroPython does not run here: $YOUR_OWN"
+            fi
+            if [ -n "$need32" ]; then
+                unpack 32 "$arch32" || missing 32 "this kernel or processor does not run $arch32 programs"
+            fi
+            rm -rf "$apt"
+            say "MicroPython from Debian $SUITE for $archs in $out ($(($(date +%s) - started)) s)"
+        elif [ -n "$optional" ]; then
+            [ -z "$need64" ] || missing 64 "it could not be fetched; boards/UNIX/fetch.sh --force tries again"
+            [ -z "$need32" ] || missing 32 "it could not be fetched; boards/UNIX/fetch.sh --force tries again"
+        else
+            exit 1
+        fi
+    fi
+    echo "$wanted" >"$out/.ready.new"
+    mv "$out/.ready.new" "$out/.ready"
+}
+
+case ${1:-} in
+    --unpack)
+        mkdir -p "$2"
+        target=$(cd "$2" && pwd -P)
+        shift 2
+        download "$target/apt" "$(dpkg --print-architecture)" "$@"
+        for deb in "$target"/apt/debs/*.deb; do
+            dpkg-deb --extract "$deb" "$target"
+        done
+        rm -rf "$target/apt"
+        exit
+        ;;
+esac
+force=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --force) force=yes ;;
+        --out) out=$2 && shift ;;
+        *) die "usage: fetch.sh [--force] [--out DIR]" ;;
+    esac
+    shift
+done
+[ -z "$force" ] || rm -f "$out/.ready"
+interpreters
