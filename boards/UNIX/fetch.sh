@@ -10,6 +10,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
+FORMAT=1 # of what is left in build/micropython: counts up when that changes
 SUITE=trixie
 PACKAGES="micropython libc6 libffi8 libmbedcrypto16 libmbedtls21 libmbedx509-7"
 out=build/micropython
@@ -111,9 +112,8 @@ download() { # DIR "ARCH..." PACKAGE...
 width() {
     "$1" -X heapsize=256k -c '
 import sys, asyncio, errno, gc, json, micropython, select, socket, struct, time
-if sys.implementation.name != "micropython" or sys.implementation.version < (1, 25):
-    sys.exit(1)
-print(64 if sys.maxsize > 0x7FFFFFFF else 32)' 2>/dev/null </dev/null
+if sys.implementation.name == "micropython" and sys.implementation.version >= (1, 25):
+    print(64 if sys.maxsize > 0x7FFFFFFF else 32)' 2>/dev/null </dev/null | grep -xE '64|32'
 }
 
 wrap() { # WIDTH COMMAND-LINE, in which $here is the folder of the wrapper
@@ -130,9 +130,13 @@ EOF
 quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
 
 use() { # WIDTH PROGRAM
+    program=$(command -v "$2")
+    case $program in /*) ;; *) program=$(pwd -P)/$program ;; esac
     rm -rf "${out:?}/$1"
-    wrap "$1" "$(quote "$2")"
-    say "MicroPython at $1 bits is $2"
+    wrap "$1" "$(quote "$program")"
+    say "MicroPython at $1 bits is $program"
+    eval "need$1="
+    own=yes
 }
 
 missing() { # WIDTH REASON
@@ -154,7 +158,7 @@ unpack() { # WIDTH ARCH: from $apt/debs
 }
 
 interpreters() {
-    wanted="$(cksum <boards/UNIX/fetch.sh) ${MICROPYTHON:-} ${MICROPYTHON32:-} $(command -v micropython || true)"
+    wanted="$FORMAT $SUITE $PACKAGES, ${MICROPYTHON:-}, ${MICROPYTHON32:-}, $(command -v micropython || true)"
     if [ "$(cat "$out/.ready" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -170,21 +174,19 @@ interpreters() {
         i386 | armhf) arch64= arch32=$native ;;
         *) arch64=$native arch32= ;;
     esac
-    need64=yes need32=yes optional=
+    need64=yes need32=yes own=
 
     if [ -n "${MICROPYTHON:-}" ]; then
-        own=$(width "$MICROPYTHON") || die "MICROPYTHON=$MICROPYTHON is not a MicroPython 1.25 or later"
-        use "$own" "$(command -v "$MICROPYTHON")"
-        eval "need$own="
-    elif own=$(width micropython); then
-        use "$own" "$(command -v micropython)"
-        eval "need$own="
+        bits=$(width "$MICROPYTHON") ||
+            die "MICROPYTHON=$MICROPYTHON is not a MicroPython 1.25 or later"
+        use "$bits" "$MICROPYTHON"
+    elif bits=$(width micropython); then
+        use "$bits" micropython
     fi
     if [ -n "${MICROPYTHON32:-}" ]; then
         [ "$(width "$MICROPYTHON32")" = 32 ] ||
             die "MICROPYTHON32=$MICROPYTHON32 is not a 32-bit MicroPython 1.25 or later"
-        use 32 "$(command -v "$MICROPYTHON32")"
-        need32=
+        use 32 "$MICROPYTHON32"
     fi
     if [ -n "$need64" ] && [ -z "$arch64" ]; then
         missing 64 "this is a 32-bit system"
@@ -202,8 +204,6 @@ interpreters() {
         for arch in $archs; do
             for package in $PACKAGES; do names="$names $package:$arch"; done
         done
-        # With an interpreter of the user's own, work can go on without the other one.
-        [ "$need64$need32" = yesyes ] || optional=yes
         if (download "$apt" "$archs" $names); then
             if [ -n "$need64" ]; then
                 unpack 64 "$arch64" || die "the fetched MicroPython does not run here: $YOUR_OWN"
@@ -213,9 +213,10 @@ interpreters() {
             fi
             rm -rf "$apt"
             say "MicroPython from Debian $SUITE for $archs in $out ($(($(date +%s) - started)) s)"
-        elif [ -n "$optional" ]; then
-            [ -z "$need64" ] || missing 64 "it could not be fetched; boards/UNIX/fetch.sh --force tries again"
-            [ -z "$need32" ] || missing 32 "it could not be fetched; boards/UNIX/fetch.sh --force tries again"
+        elif [ -n "$own" ]; then # work can go on without the other one
+            again="it could not be fetched; boards/UNIX/fetch.sh --force tries again"
+            [ -z "$need64" ] || missing 64 "$again"
+            [ -z "$need32" ] || missing 32 "$again"
         else
             exit 1
         fi
