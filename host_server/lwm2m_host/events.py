@@ -1,0 +1,140 @@
+"""What happens on a server, as values, and two ways to hear of it: callbacks and streams."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar
+
+from .registry import Registration
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Event:
+    """`time_s` is seconds since 1970; `registration` is as it was at that moment."""
+
+    kind: ClassVar[str] = "event"
+    time_s: float
+    endpoint: str
+    registration: Registration
+
+
+@dataclass(frozen=True)
+class Registered(Event):
+    """A device registered. `replaced` is the location of the registration that this one ends."""
+
+    kind: ClassVar[str] = "registered"
+    replaced: str | None = None
+
+
+@dataclass(frozen=True)
+class Updated(Event):
+    """A device sent an Update."""
+
+    kind: ClassVar[str] = "updated"
+
+
+@dataclass(frozen=True)
+class Deregistered(Event):
+    """A device said good-bye."""
+
+    kind: ClassVar[str] = "deregistered"
+
+
+@dataclass(frozen=True)
+class Expired(Event):
+    """A lifetime ended without an Update."""
+
+    kind: ClassVar[str] = "expired"
+
+
+class EventStream:
+    """An asynchronous iterator over events, from the moment it was made.
+
+    Holds at most `limit` events that nobody has fetched; then the oldest go, and `dropped` counts
+    them. Ends when the server does, or with `close()`.
+    """
+
+    def __init__(self, bus: EventBus, limit: int = 1000) -> None:
+        self._bus = bus
+        self._limit = limit
+        self._waiting: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._closed = False
+        self.dropped = 0
+        bus.streams.add(self)
+
+    def put(self, event: Event) -> None:
+        if len(self._waiting) >= self._limit:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(event)
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._bus.streams.discard(self)
+        self._wake.set()
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class EventBus:
+    """Hands every event to all callbacks and streams."""
+
+    def __init__(self) -> None:
+        self.streams: set[EventStream] = set()
+        self._callbacks: list[Callable[[Event], None]] = []
+
+    def on_event(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `callback` for every event; returns a function that ends this.
+
+        What the callback raises is logged and goes no further.
+        """
+        self._callbacks.append(callback)
+
+        def stop() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+        return stop
+
+    def emit(self, event: Event) -> None:
+        log.info("%s %s", event.endpoint, event.kind)
+        for callback in list(self._callbacks):
+            try:
+                callback(event)
+            except Exception:
+                log.exception("an event callback failed on %s", event.kind)
+        for stream in list(self.streams):
+            stream.put(event)
+
+    def close(self) -> None:
+        for stream in list(self.streams):
+            stream.close()

@@ -1,0 +1,1 @@
+"""CoAP contexts: sockets and aiocoap's layers on top of them."""

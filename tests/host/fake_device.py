@@ -1,0 +1,114 @@
+"""A device played by aiocoap: it registers with a server and answers from a script."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiocoap import Message
+from aiocoap.numbers.codes import Code
+from aiocoap.resource import PathCapable, Resource
+from lwm2m_host.transport.udp import open_context
+
+LINKS = b'</>;rt="oma.lwm2m",</1/0>,</3/0>,</3303/0>,</3303/1>;ver=1.1'
+
+
+@dataclass
+class Seen:
+    """A request as the device received it."""
+
+    code: Code
+    path: str
+    payload: bytes
+    content_format: int | None
+    accept: int | None
+    query: tuple[str, ...]
+    remote: Any = field(repr=False, default=None)
+
+
+Answer = Message | tuple[Code, bytes, int | None]
+Script = Callable[[Seen], Answer | Awaitable[Answer]]
+
+
+def content(payload: bytes, number: int | None = 11542) -> Answer:
+    return (Code.CONTENT, payload, number)
+
+
+def changed() -> Answer:
+    return (Code.CHANGED, b"", None)
+
+
+class FakeDevice(Resource, PathCapable):
+    """`answers` maps (method, path) to an Answer, or to a function of the request."""
+
+    def __init__(self, server_uri: str, endpoint: str = "fake") -> None:
+        super().__init__()
+        self.server_uri = server_uri
+        self.endpoint = endpoint
+        self.location: Sequence[str] = ()
+        self.seen: list[Seen] = []
+        self.answers: dict[tuple[str, str], Answer | Script] = {}
+
+    async def __aenter__(self) -> FakeDevice:
+        host = "::1" if "[" in self.server_uri else "127.0.0.1"
+        self.context, self.port = await open_context(self, host, 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.context.shutdown()
+
+    async def render(self, request: Message) -> Message:
+        option = request.opt
+        seen = Seen(
+            request.code,
+            "/" + "/".join(option.uri_path),
+            request.payload,
+            None if option.content_format is None else int(option.content_format),
+            None if option.accept is None else int(option.accept),
+            tuple(option.uri_query),
+            request.remote,
+        )
+        self.seen.append(seen)
+        answer = self.answers.get((str(seen.code), seen.path))
+        if callable(answer):
+            answer = answer(seen)
+            if isinstance(answer, Awaitable):
+                answer = await answer
+        if answer is None:
+            return Message(code=Code.NOT_FOUND)
+        if isinstance(answer, Message):
+            return answer
+        code, payload, number = answer
+        message = Message(code=code, payload=payload)
+        if number is not None:
+            message.opt.content_format = number
+        return message
+
+    async def send(
+        self,
+        code: Code,
+        path: Sequence[str],
+        query: Sequence[str] = (),
+        payload: bytes = b"",
+        content_format: int | None = 40,
+    ) -> Message:
+        message = Message(code=code, uri=self.server_uri, payload=payload)
+        message.opt.uri_path = tuple(path)
+        message.opt.uri_query = tuple(query)
+        if payload and content_format is not None:
+            message.opt.content_format = content_format
+        return await self.context.request(message).response
+
+    async def register(self, *extra: str, links: bytes = LINKS, version: str = "1.1") -> Message:
+        query = (f"lwm2m={version}", f"ep={self.endpoint}", *extra)
+        answer = await self.send(Code.POST, ("rd",), query, links)
+        if answer.code == Code.CREATED:
+            self.location = tuple(answer.opt.location_path)
+        return answer
+
+    async def update(self, *query: str, links: bytes = b"") -> Message:
+        return await self.send(Code.POST, self.location, query, links)
+
+    async def deregister(self) -> Message:
+        return await self.send(Code.DELETE, self.location)
