@@ -103,7 +103,7 @@ download() { # DIR "ARCH..." PACKAGE...
         fi
     done
     grep -E '^(E|W|Err)' "$work/log" | tail -n 5 >&2 || true
-    die "apt could not fetch and verify $* (all of it: $work/log)"
+    die "apt could not fetch and verify ${1%%:*} (all it said: $work/log)"
 }
 
 # --- interpreters ---------------------------------------------------------------------------

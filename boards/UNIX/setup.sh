@@ -30,7 +30,7 @@ find_python() {
 
 make_venv() { # $1: the Python to make it with
     rm -rf .venv
-    if "$1" -c 'import ensurepip' 2>/dev/null; then
+    if "$1" -c 'import ensurepip; ensurepip.version()' 2>/dev/null; then
         "$1" -m venv .venv
         return
     fi
