@@ -1,0 +1,302 @@
+"""The front door: a client that owns all state and no loop.
+
+    client = Client("urn:dev:mac:2465d8fffe0a11c0")
+    client.add_server("coap://192.0.2.10", lifetime_s=300)
+    client.add(Device(manufacturer="Acme"))
+    while True:
+        client.wait(client.step())
+
+or `await client.run()` under asyncio.
+"""
+
+import select
+import sys
+import time
+from micropython import const
+
+from lwm2m.coap.builder import Builder
+from lwm2m.coap.message import Message
+from lwm2m.formats.link import Link
+from lwm2m.formats.opaque import Opaque
+from lwm2m.formats.text import Text
+from lwm2m.formats.tlv import Tlv
+from lwm2m.interfaces.registration import Registration
+from lwm2m.objects.base import check_table
+from lwm2m.objects.security import Security
+from lwm2m.objects.server import Server
+from lwm2m.ports.clock import Clock, Deadline
+
+_NEVER_MS = const(3600000)
+# Datagrams handled in one step before timers get their turn
+_BURST = const(8)
+
+
+class Client:
+    """An LwM2M 1.1 client with the endpoint name `endpoint`.
+
+    `mtu` bytes of the largest datagram, at least 128; `ring` changing requests remembered for
+    deduplication, for each server; `clock` a `ports.clock.Clock`; `on_event(event, registration)`
+    is called with "registration_done", "registration_failed", "update_done", "update_failed",
+    "deregistration_done", "deregistration_failed".
+    Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes, and one
+    more for each server.
+    """
+
+    def __init__(self, endpoint, mtu=1152, ring=16, clock=None, on_event=None):
+        if not endpoint or not isinstance(endpoint, str):
+            raise ValueError("endpoint: a name is needed, not %r" % (endpoint,))
+        if mtu < 128:
+            raise ValueError("mtu: at least 128 bytes are needed")
+        if ring < 1:
+            raise ValueError("ring: at least 1 entry is needed")
+        self.builder = Builder(mtu)
+        self.message = Message()
+        self.endpoint = endpoint
+        self.mtu = mtu
+        self.ring = ring
+        self.clock = clock or Clock()
+        self.on_event = on_event
+        # Instances, ordered by object id and instance id
+        self.objects = []
+        self.registrations = []
+        self._codecs = [Tlv(), Text(), Opaque(), Link()]
+        self._timers = []
+        self._poll = select.poll()
+        # Exponent of the largest block (RFC 7959 §2.2) that fits beside 64 bytes of header
+        self.block_size = 6
+        while self.block_size and (16 << self.block_size) + 64 > mtu:
+            self.block_size -= 1
+
+    # What the device has
+
+    def add(self, instance):
+        """Add an object instance and return it.
+
+        Without an `iid` it gets the lowest free one. Raises ValueError if the id is taken, or the
+        definition of the object cannot be.
+        """
+        check_table(instance)
+        iid = instance.iid
+        if iid is None:
+            iid = 0
+            while self.find(instance.OID, iid):
+                iid += 1
+            instance.iid = iid
+        elif self.find(instance.OID, iid):
+            raise ValueError("there is already an instance /%d/%d" % (instance.OID, iid))
+        i = 0
+        for other in self.objects:
+            if (other.OID, other.iid) > (instance.OID, iid):
+                break
+            i += 1
+        self.objects.insert(i, instance)
+        instance.client = self
+        self._changed()
+        return instance
+
+    def remove(self, instance):
+        """Take an instance away again."""
+        self.objects.remove(instance)
+        instance.client = None
+        self._changed()
+
+    def _changed(self):
+        for registration in self.registrations:
+            registration.update(True)
+
+    def find(self, oid, iid=-1):
+        """The instance /oid/iid (default: the first one of the object), or None."""
+        for instance in self.objects:
+            if instance.OID == oid and (iid < 0 or instance.iid == iid):
+                return instance
+        return None
+
+    def codec(self, number):
+        """The codec of a content format, or None. Allocates: nothing."""
+        for codec in self._codecs:
+            if codec.FORMAT == number:
+                return codec
+        return None
+
+    def add_server(self, uri, ssid=None, lifetime_s=86400, binding="U", transport=None, **terms):
+        """Add a server account: an instance of Security and one of Server. Returns the latter.
+
+        `uri` "coap://host[:port]", `ssid` short server id (default: the next free one);
+        `terms` are further resources of object 1, e.g. `retry_timer_s=30`. `transport` replaces
+        the UDP socket. Raises ValueError for what cannot be, and for coaps:// without a secure
+        transport: nothing is ever sent in clear to a server that was meant to be secure.
+        """
+        secure, host, port = parse_uri(uri)
+        if secure and not (transport and transport.secure):
+            raise ValueError("uri: coaps:// needs a secure transport, and none was given")
+        if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
+            raise ValueError("lifetime_s: seconds from 0 (for ever) to 536870911")
+        if ssid is None:
+            ssid = 1
+            for registration in self.registrations:
+                ssid = max(ssid, registration.server.ssid + 1)
+        if not 0 < ssid < 65535:
+            raise ValueError("ssid: from 1 to 65534")
+        if not transport:
+            from lwm2m.transport.udp import Udp
+
+            transport = Udp(host, port, self.mtu)
+        transport.poller = self._poll
+        security = self.add(Security(uri=uri, ssid=ssid))
+        server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
+        self.add(server)
+        registration = Registration(self, security, server, transport)
+        self.registrations.append(registration)
+        registration.start()
+        return server
+
+    # Driving it
+
+    def step(self):
+        """Handle what has arrived and what is due.
+
+        Returns the milliseconds until it wants to run again (at most an hour). Never raises for
+        what comes from the network. Allocates: each received datagram.
+        """
+        clock = self.clock
+        clock.update()
+        due = _NEVER_MS
+        for registration in self.registrations:
+            exchange = registration.exchange
+            burst = _BURST
+            while burst and exchange.poll():
+                burst -= 1
+            left = registration.step()
+            if not burst:
+                left = 0
+            if left < due:
+                due = left
+        if self._timers:
+            left = self._run_timers()
+            if left < due:
+                due = left
+        return due
+
+    def wait(self, ms):
+        """Block until a datagram arrives, but at most `ms` milliseconds."""
+        if self._open():
+            for _ in self._poll.ipoll(ms):
+                break
+        else:
+            time.sleep_ms(ms)
+
+    def _open(self):
+        for registration in self.registrations:
+            if registration.transport.sock:
+                return True
+        return False
+
+    async def run(self):
+        """Drive the client under asyncio until `leave` has done its work."""
+        from lwm2m.aio import drive
+
+        await drive(self)
+
+    def after(self, ms, action):
+        """Call `action()` in `ms` milliseconds, from `step`."""
+        deadline = Deadline(self.clock)
+        deadline.after(ms)
+        self._timers.append((deadline, action))
+
+    def _run_timers(self):
+        due = _NEVER_MS
+        i = 0
+        while i < len(self._timers):
+            left = self._timers[i][0].left_ms()
+            if left:
+                due = min(due, left)
+                i += 1
+            else:
+                action = self._timers.pop(i)[1]
+                try:
+                    action()
+                except Exception as e:
+                    sys.print_exception(e)
+        return due
+
+    def emit(self, event, registration):
+        """Tell the application; an exception in its handler is printed and forgotten."""
+        if self.on_event:
+            try:
+                self.on_event(event, registration)
+            except Exception as e:
+                sys.print_exception(e)
+
+    # What the application may want
+
+    @property
+    def registered(self):
+        """True when every server knows us."""
+        for registration in self.registrations:
+            if not registration.registered:
+                return False
+        return bool(self.registrations)
+
+    @property
+    def ended(self):
+        """True when `leave` has done its work."""
+        for registration in self.registrations:
+            if not registration.off:
+                return False
+        return True
+
+    def update(self):
+        """Send an Update to every server soon."""
+        for registration in self.registrations:
+            registration.update()
+
+    def reconnect(self):
+        """Register anew with every server, over fresh sockets."""
+        for registration in self.registrations:
+            registration.reconnect()
+
+    def leave(self, deregister=True):
+        """Start to de-register from every server; `ended` tells when it is done."""
+        for registration in self.registrations:
+            registration.stop(deregister)
+
+    def start(self):
+        """Register again after `leave`."""
+        for registration in self.registrations:
+            registration.start()
+
+    def stop(self, deregister=True, timeout_ms=5000):
+        """De-register and wait for it, at most `timeout_ms`. Not under asyncio: `leave` there."""
+        self.leave(deregister)
+        deadline = Deadline(self.clock)
+        deadline.after(timeout_ms)
+        while not self.ended:
+            left = deadline.left_ms()
+            if not left:
+                self.leave(False)
+                break
+            self.wait(min(self.step(), left))
+
+
+def parse_uri(uri):
+    """(secure, host, port) of "coap[s]://host[:port]", IPv6 in brackets. Raises ValueError."""
+    if not isinstance(uri, str) or not uri.startswith(("coap://", "coaps://")):
+        raise ValueError("uri: coap://host[:port] is needed, not %r" % (uri,))
+    secure = uri[4] == "s"
+    host = uri[uri.index("//") + 2 :]
+    if host.endswith("/"):
+        host = host[:-1]
+    port = 5684 if secure else 5683
+    end = host.rfind("]") + 1
+    colon = host.rfind(":")
+    if colon >= end:
+        digits = host[colon + 1 :]
+        host = host[:colon]
+        port = int(digits) if digits.isdigit() else 0
+    if end:
+        host = host[1:-1] if host[0] == "[" and len(host) == end else ""
+    elif ":" in host:
+        host = ""  # an IPv6 address needs its brackets
+    if not host or "/" in host or "?" in host or not 0 < port < 65536:
+        raise ValueError("uri: '%s' is not coap://host[:port]" % uri)
+    return secure, host, port

@@ -1,0 +1,119 @@
+"""What every content format shares: the codec interface and writing without garbage.
+
+A codec has two halves. Writing: `emit` walks the data model and calls `begin`, `instance`,
+`resource` and `end` with the `Builder` to write to. Reading: `open`, then `next` steps through
+the records, each with `iid`, `rid`, `riid` (-1: not said), and `value(flags)` decodes it.
+What does not decode sets `error`; nothing is ever raised for bytes from outside.
+"""
+
+import struct
+from micropython import const
+
+_STR = const(1)
+_CORELNK = const(9)
+_MULTI = const(0x80)
+
+# A str of up to this many bytes is encoded without an allocation.
+_SHORT = const(64)
+SCRATCH = bytearray(_SHORT)
+
+
+def load_text(value):
+    """Put the UTF-8 form of a str into SCRATCH: its length, or -1 when it is too long.
+
+    struct copies the bytes of a str and pads with zeros; the padding tells where it ends.
+    Allocates: nothing.
+    """
+    n = len(value)
+    if n >= _SHORT:
+        return -1
+    struct.pack_into("64s", SCRATCH, 0, value)
+    while n < _SHORT and SCRATCH[n]:
+        n += 1
+    return n if n < _SHORT else -1
+
+
+def decimal(out, value):
+    """Append a small non-negative integer in decimal. Allocates: nothing."""
+    if value > 9:
+        decimal(out, value // 10)
+    out.byte(48 + value % 10)
+
+
+class Codec:
+    """One content format; `FORMAT` is its number in the IANA registry."""
+
+    FORMAT = -1
+
+    def __init__(self):
+        self.iid = self.rid = self.riid = -1
+        self.error = False
+
+    # Writing
+
+    def fits(self, depth, flags):
+        """Whether this format can carry a read at `depth` (of a resource with `flags`)."""
+        return True
+
+    def emit(self, out, client, path, depth):
+        """Write the object or the instance that `path[:depth]` names, which exists."""
+        self.begin(out, path, depth)
+        for instance in client.objects:
+            if instance.OID != path[0] or (depth > 1 and instance.iid != path[1]):
+                continue
+            if depth == 1:
+                self.instance(out, instance)
+            else:
+                instance.visit(self, out)
+            if out.more:
+                break
+        self.end(out)
+
+    def begin(self, out, path, depth):
+        """Start a representation."""
+
+    def end(self, out):
+        """End a representation."""
+
+    def instance(self, out, instance):
+        """Write an object instance inside of an object."""
+        instance.visit(self, out)
+
+    def resource(self, out, rid, flags, value):
+        """Write a resource with all its instances."""
+
+    def item(self, out, riid, flags, value):
+        """Write one resource instance that was read on its own."""
+        self.resource(out, riid, flags & ~_MULTI, value)
+
+    # Reading
+
+    def open(self, buf, start, end, path, depth):
+        """Start to read the payload `buf[start:end]` of a write to `path[:depth]`.
+
+        This and `next` are for formats that carry one value; the others replace them.
+        """
+        self.error = depth < 3
+        self.iid = path[1]
+        self.rid = path[2]
+        self.riid = path[3] if depth == 4 else -1
+        self._buf = buf
+        self._start = start
+        self._end = end
+        self._done = False
+
+    def next(self):
+        """Step to the next record: False at the end or on an error."""
+        if self._done or self.error:
+            return False
+        self._done = True
+        return True
+
+    def value(self, flags):
+        """The value of the record as its type wants it; None, and `error`, if it is not one."""
+
+
+def is_text(flags):
+    """True for the types that are UTF-8 text."""
+    kind = flags & 15
+    return kind == _STR or kind == _CORELNK

@@ -1,0 +1,24 @@
+"""Octet stream, content format 42 (LwM2M 1.1 Core §7.4.2): the bytes of one opaque resource."""
+
+from micropython import const
+
+from lwm2m.formats.base import Codec
+
+_OPAQUE = const(6)
+_MULTI = const(0x80)
+
+
+class Opaque(Codec):
+    FORMAT = 42
+
+    def fits(self, depth, flags):
+        return flags & 15 == _OPAQUE and (depth == 4 or (depth == 3 and not flags & _MULTI))
+
+    def resource(self, out, rid, flags, value):
+        out.put(value)
+
+    def value(self, flags):
+        if flags & 15 == _OPAQUE:
+            return bytes(self._buf[self._start : self._end])
+        self.error = True
+        return None

@@ -1,0 +1,128 @@
+"""Objects: a class is an object, an instance of it an object instance, an attribute a resource.
+
+    from lwm2m.objects.base import Object
+    from lwm2m.types import BOOL, E, INT, R, RW
+
+    class Valve(Object):
+        OID = 26241
+        RESOURCES = (
+            # resource id, type | operations | flags, attribute
+            5850, BOOL | RW, "open",
+            5536, INT | R, "flow",
+            5523, E, "flush",
+        )
+        open = False
+        flow = 0
+
+        def flush(self):
+            ...
+
+The table is one flat tuple, so that from frozen code it costs no RAM at all.
+"""
+
+from micropython import const
+
+from lwm2m.errors import NOT_IMPLEMENTED, Lwm2mError
+
+_R = const(0x10)
+_E = const(0x40)
+
+
+class Object:
+    """Base of all objects. Keyword arguments set resources, and `iid`.
+
+    `OID` object id, `VERSION` object version when it is not "1.0", `RESOURCES` the table.
+    A value may be an attribute, a property, or a function without arguments. None means that
+    the resource does not exist here. Values by type: str, int, float, bool, bytes (opaque),
+    seconds since 1970 (time), `(oid, iid)` (objlnk); multiple resources are a dict
+    `{riid: value}` or a tuple. Raises ValueError for a name that is not in the table.
+    """
+
+    OID = -1
+    VERSION = None
+    RESOURCES = ()
+    iid = None
+    client = None
+
+    def __init__(self, **values):
+        for name in values:
+            if name != "iid" and name not in self.RESOURCES:
+                raise ValueError("object %d has no resource '%s'" % (self.OID, name))
+            setattr(self, name, values[name])
+
+    # Hooks, in the order in which an application may want to override them
+
+    def read(self, rid, name):
+        """The value of a resource. Refuse with `Lwm2mError`."""
+        value = getattr(self, name, None)
+        return value() if callable(value) else value
+
+    def check(self, rid, value):
+        """Look at a value before a write changes anything. Refuse with `Lwm2mError`."""
+
+    def write(self, rid, name, value):
+        """Take a value that `check` has passed; bytes and dicts are the object's to keep."""
+        setattr(self, name, value)
+
+    def clear(self, rid, name):
+        """Take the value away: a replacing write of the instance did not mention it."""
+        setattr(self, name, None)
+
+    def execute(self, rid, name, args):
+        """Run an executable resource: its method is called without an argument when the server
+        sent none, else with the dict `{0..9: str or None}` (LwM2M 1.1 Core §6.3.5)."""
+        method = getattr(self, name, None)
+        if method is None:
+            raise Lwm2mError(NOT_IMPLEMENTED)
+        if args:
+            method(args)
+        else:
+            method()
+
+    # For the interfaces
+
+    def index_of(self, rid):
+        """Where `rid` stands in RESOURCES, or -1. Allocates: nothing."""
+        table = self.RESOURCES
+        for i in range(0, len(table), 3):
+            if table[i] == rid:
+                return i
+        return -1
+
+    def value_at(self, i):
+        """The value of the resource at index `i` of the table, None if it does not exist."""
+        table = self.RESOURCES
+        return self.read(table[i], table[i + 2])
+
+    def exists_at(self, i):
+        """Whether the resource at index `i` is there: it has a value, or a method to execute, or
+        can only be written."""
+        flags = self.RESOURCES[i + 1]
+        if flags & _E:
+            return getattr(self, self.RESOURCES[i + 2], None) is not None
+        return not flags & _R or self.value_at(i) is not None
+
+    def visit(self, codec, out):
+        """Write every readable resource that exists through `codec`."""
+        table = self.RESOURCES
+        for i in range(0, len(table), 3):
+            flags = table[i + 1]
+            if flags & _R:
+                value = self.read(table[i], table[i + 2])
+                if value is not None:
+                    codec.resource(out, table[i], flags, value)
+                    if out.more:
+                        return
+
+
+def check_table(instance):
+    """Raise ValueError if the definition of an object cannot be right."""
+    table = instance.RESOURCES
+    if not 0 <= instance.OID < 65535 or len(table) % 3:
+        raise ValueError("object %r: OID or the length of RESOURCES is wrong" % instance.OID)
+    for i in range(0, len(table), 3):
+        rid, flags, name = table[i : i + 3]
+        if not isinstance(rid, int) or not isinstance(flags, int) or not isinstance(name, str):
+            raise ValueError("object %d: RESOURCES wants id, flags, name: %r" % (instance.OID, table[i : i + 3]))
+        if hasattr(Object, name):
+            raise ValueError("object %d: '%s' is a name of Object itself" % (instance.OID, name))

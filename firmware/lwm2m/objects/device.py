@@ -1,0 +1,144 @@
+"""Device (object 3): who the device is, how it is doing, and the switch."""
+
+import gc
+import time
+from micropython import const
+
+from lwm2m.errors import BAD_REQUEST, NOT_IMPLEMENTED, Lwm2mError
+from lwm2m.objects.base import Object
+
+_STR = const(1)
+_INT = const(2)
+_UINT = const(3)
+_TIME = const(7)
+_OBJLNK = const(8)
+_R = const(0x10)
+_RW = const(0x30)
+_E = const(0x40)
+_MULTI = const(0x80)
+_MANDATORY = const(0x100)
+
+_CURRENT_TIME = const(13)
+_UTC_OFFSET = const(14)
+_RESET_ERROR_CODES = const(12)
+
+# MicroPython counts from 2000 on most boards, LwM2M from 1970.
+_EPOCH_2000 = const(946684800)
+
+# The answer to Reboot has this long to arrive, and to be repeated if it was lost.
+_REBOOT_AFTER_MS = const(3000)
+
+
+class Device(Object):
+    """The device. All arguments are optional and named as in the table below.
+
+    `reboot` and `factory_reset` are functions without arguments, e.g. `machine.reset`; they are
+    called a few seconds after the server has got its answer. Without `reboot`, Reboot is refused
+    with 5.01. `power_sources`, `voltage_mv`, `current_ma` are tuples or dicts by instance.
+    """
+
+    OID = 3
+    VERSION = "1.1"
+    # fmt: off
+    RESOURCES = (
+        0, _STR | _R, "manufacturer",
+        1, _STR | _R, "model",
+        2, _STR | _R, "serial",
+        3, _STR | _R, "firmware_version",
+        4, _E | _MANDATORY, "reboot",
+        5, _E, "factory_reset",
+        6, _INT | _R | _MULTI, "power_sources",
+        7, _INT | _R | _MULTI, "voltage_mv",
+        8, _INT | _R | _MULTI, "current_ma",
+        9, _INT | _R, "battery_level",
+        10, _INT | _R, "memory_free",
+        11, _INT | _R | _MULTI | _MANDATORY, "error_codes",
+        12, _E, "reset_error_codes",
+        13, _TIME | _RW, "current_time",
+        14, _STR | _RW, "utc_offset",
+        15, _STR | _RW, "timezone",
+        16, _STR | _R | _MANDATORY, "binding",
+        17, _STR | _R, "device_type",
+        18, _STR | _R, "hardware_version",
+        19, _STR | _R, "software_version",
+        20, _INT | _R, "battery_status",
+        21, _INT | _R, "memory_total",
+        22, _OBJLNK | _R | _MULTI, "extensions",
+    )
+    # fmt: on
+    iid = 0
+    binding = "U"
+    # Offset of the device's clock from the one the board keeps, after the server has set it
+    time_offset_s = 0
+    reset_error_codes = True
+    _epoch = 0
+
+    def __init__(self, **values):
+        self.error_codes = {0: 0}
+        if time.gmtime(0)[0] == 2000:
+            self._epoch = _EPOCH_2000
+        super().__init__(**values)
+
+    @property
+    def memory_free(self):
+        """Free heap in kB."""
+        return gc.mem_free() >> 10
+
+    @property
+    def memory_total(self):
+        """Whole heap in kB."""
+        return gc.mem_free() + gc.mem_alloc() >> 10
+
+    @property
+    def current_time(self):
+        """Seconds since 1970. Allocates: a long integer on 32-bit boards."""
+        return int(time.time()) + self._epoch + self.time_offset_s
+
+    def report_error(self, code):
+        """Add an error code (1..8, LwM2M 1.1 §E.4); 0 clears them all. Repeated ones are kept
+        once."""
+        codes = self.error_codes
+        if not code:
+            self.error_codes = {0: 0}
+        elif codes[0] == 0:
+            self.error_codes = {0: code}
+        elif code not in codes.values():
+            codes[len(codes)] = code
+
+    def check(self, rid, value):
+        if rid == _UTC_OFFSET and not _is_utc_offset(value):
+            raise Lwm2mError(BAD_REQUEST)
+
+    def write(self, rid, name, value):
+        if rid == _CURRENT_TIME:
+            self.time_offset_s = value - int(time.time()) - self._epoch
+        else:
+            super().write(rid, name, value)
+
+    def clear(self, rid, name):
+        if rid != _CURRENT_TIME:
+            super().clear(rid, name)
+
+    def execute(self, rid, name, args):
+        if rid == _RESET_ERROR_CODES:
+            self.report_error(0)
+            return
+        action = getattr(self, name, None)
+        if action is None:
+            raise Lwm2mError(NOT_IMPLEMENTED)
+        self.client.after(_REBOOT_AFTER_MS, action)
+
+
+def _is_utc_offset(text):
+    # ISO 8601: Z, +HH, +HHMM or +HH:MM
+    if text == "Z":
+        return True
+    digits = text[1:].replace(":", "")
+    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or text.count(":") > 1:
+        return False
+    if ":" in text and (len(digits) != 4 or text[3] != ":"):
+        return False
+    for c in digits:
+        if not c.isdigit():
+            return False
+    return int(digits[:2]) < 24 and int(digits[2:] or "0") < 60

@@ -1,0 +1,52 @@
+"""Security (object 0): how to reach one server. No server may ever see it (LwM2M 1.1 §E.1)."""
+
+from micropython import const
+
+from lwm2m.objects.base import Object
+
+_STR = const(1)
+_INT = const(2)
+_UINT = const(3)
+_BOOL = const(5)
+_OPAQUE = const(6)
+_OBJLNK = const(8)
+_MULTI = const(0x80)
+_MANDATORY = const(0x100)
+
+NOSEC = const(3)
+
+
+class Security(Object):
+    """One server account. `uri` "coap://host[:port]", `mode` security mode (3: NoSec),
+    `identity`, `server_key`, `secret_key` bytes, `ssid` short server id, times in seconds."""
+
+    OID = 0
+    VERSION = "1.1"
+    # No operations: only bootstrap writes them, and it asks nobody.
+    # fmt: off
+    RESOURCES = (
+        0, _STR | _MANDATORY, "uri",
+        1, _BOOL | _MANDATORY, "bootstrap",
+        2, _INT | _MANDATORY, "mode",
+        3, _OPAQUE | _MANDATORY, "identity",
+        4, _OPAQUE | _MANDATORY, "server_key",
+        5, _OPAQUE | _MANDATORY, "secret_key",
+        6, _INT, "sms_mode",
+        7, _OPAQUE, "sms_parameters",
+        8, _OPAQUE, "sms_keys",
+        9, _STR, "sms_number",
+        10, _UINT, "ssid",
+        11, _UINT, "hold_off_s",
+        12, _UINT, "bootstrap_timeout_s",
+        13, _UINT, "matching_type",
+        14, _STR, "sni",
+        15, _UINT, "certificate_usage",
+        16, _UINT | _MULTI, "cipher_suites",
+        17, _OBJLNK, "oscore",
+    )
+    # fmt: on
+    bootstrap = False
+    mode = NOSEC
+    identity = b""
+    server_key = b""
+    secret_key = b""

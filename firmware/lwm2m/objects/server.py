@@ -1,0 +1,94 @@
+"""Server (object 1): the terms on which the device is registered with one server."""
+
+from micropython import const
+
+from lwm2m.errors import BAD_REQUEST, NOT_ALLOWED, Lwm2mError
+from lwm2m.objects.base import Object
+
+_STR = const(1)
+_UINT = const(3)
+_BOOL = const(5)
+_TIME = const(7)
+_OBJLNK = const(8)
+_R = const(0x10)
+_RW = const(0x30)
+_E = const(0x40)
+_MANDATORY = const(0x100)
+
+_LIFETIME = const(1)
+_PMIN = const(2)
+_PMAX = const(3)
+_BINDING = const(7)
+_TRANSPORT = const(22)
+_DAY_S = const(86400)
+
+
+class Server(Object):
+    """One server's terms. Times in seconds; `binding` "U", with "Q" in 1.0 for queue mode.
+
+    Writing lifetime or binding makes the device send an Update; Disable and the triggers act on
+    the registration that belongs to this instance (`registration`).
+    """
+
+    OID = 1
+    VERSION = "1.1"
+    # fmt: off
+    RESOURCES = (
+        0, _UINT | _R | _MANDATORY, "ssid",
+        1, _UINT | _RW | _MANDATORY, "lifetime_s",
+        2, _UINT | _RW, "pmin_s",
+        3, _UINT | _RW, "pmax_s",
+        4, _E, "disable",
+        5, _UINT | _RW, "disable_timeout_s",
+        6, _BOOL | _RW | _MANDATORY, "storing",
+        7, _STR | _RW | _MANDATORY, "binding",
+        8, _E | _MANDATORY, "update",
+        9, _E, "request_bootstrap",
+        10, _OBJLNK | _RW, "apn_link",
+        11, _UINT | _R, "alert_code",
+        12, _TIME | _R, "last_bootstrapped",
+        13, _UINT, "priority",
+        14, _UINT, "initial_delay_s",
+        15, _BOOL, "failure_blocks",
+        16, _BOOL, "bootstrap_on_failure",
+        17, _UINT, "retry_count",
+        18, _UINT, "retry_timer_s",
+        19, _UINT, "sequence_delay_s",
+        20, _UINT, "sequence_count",
+        21, _BOOL | _RW, "sms_trigger",
+        22, _STR | _RW, "transport",
+        23, _BOOL | _RW, "mute_send",
+    )
+    # fmt: on
+    lifetime_s = _DAY_S
+    disable_timeout_s = _DAY_S
+    storing = False
+    binding = "U"
+    registration = None
+
+    def check(self, rid, value):
+        if rid == _LIFETIME:
+            if value > 0x3FFFFFFF:
+                raise Lwm2mError(BAD_REQUEST)
+        elif rid == _BINDING:
+            # Only UDP is here; the other letters of LwM2M §6.2.1.2 are not.
+            if value != "U" and value != "UQ":
+                raise Lwm2mError(BAD_REQUEST)
+        elif rid == _TRANSPORT:
+            if value != "U":
+                raise Lwm2mError(BAD_REQUEST)
+
+    def write(self, rid, name, value):
+        super().write(rid, name, value)
+        if self.registration and (rid == _LIFETIME or rid == _BINDING):
+            self.registration.update()
+
+    def disable(self, args=None):
+        self.registration.disable(self.disable_timeout_s or _DAY_S)
+
+    def update(self, args=None):
+        self.registration.update()
+
+    def request_bootstrap(self, args=None):
+        # Without the bootstrap interface there is nothing to ask.
+        raise Lwm2mError(NOT_ALLOWED)

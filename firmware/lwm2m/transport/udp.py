@@ -1,0 +1,79 @@
+"""CoAP over UDP on a connected socket, one datagram at a time.
+
+`recv` is the only way in MicroPython to get exactly one datagram (`readinto` glues them
+together), so each received datagram is one object of its own length: the only garbage of a
+served request.
+"""
+
+import select
+import socket
+
+
+class Udp:
+    """A UDP association with one server.
+
+    `host` name or address, `port`; `mtu` the largest datagram that is received whole.
+    `sock` is the open socket or None; `poller`, if set, is a poll object that the socket is
+    registered with as well. Errors of the network are `OSError`.
+    """
+
+    secure = False
+    poller = None
+
+    def __init__(self, host, port=5683, mtu=1152):
+        self.host = host
+        self.port = port
+        self.mtu = mtu
+        self.sock = None
+        self.data = b""
+        self._poll = select.poll()
+
+    def open(self):
+        """Resolve the host and open a fresh socket (a new local port each time).
+
+        Raises OSError when the name does not resolve or the network is down.
+        """
+        self.close()
+        info = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_DGRAM)[0]
+        sock = socket.socket(info[0], socket.SOCK_DGRAM)
+        try:
+            sock.connect(info[-1])
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            raise
+        self._poll.register(sock, select.POLLIN)
+        if self.poller:
+            self.poller.register(sock, select.POLLIN)
+        self.sock = sock
+
+    def close(self):
+        """Close the socket; nothing when it is closed."""
+        if self.sock:
+            self._poll.unregister(self.sock)
+            if self.poller:
+                self.poller.unregister(self.sock)
+            self.sock.close()
+            self.sock = None
+
+    def receive(self):
+        """Take one datagram: its length, with the bytes in `data`; -1 when none waits.
+
+        Raises OSError, ECONNREFUSED for one when nothing listens at the other end.
+        Allocates: the datagram; nothing when none waits.
+        """
+        if not self.sock:
+            return -1
+        for _ in self._poll.ipoll(0):
+            self.data = self.sock.recv(self.mtu)
+            n = len(self.data)
+            if not n:
+                # Some ports mark the socket closed after an empty datagram and stay deaf.
+                self.open()
+            return n
+        return -1
+
+    def send(self, buf, n):
+        """Send `buf[:n]` as one datagram. Raises OSError. Allocates: nothing."""
+        if self.sock:
+            self.sock.write(buf, n)
