@@ -7,27 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aiocoap import Message, error
+from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
 from . import formats
-from .errors import (
-    DeviceReset,
-    DeviceTimeout,
-    DeviceUnreachable,
-    FormatError,
-    NotRegistered,
-    PathError,
-    ServerError,
-    TransferError,
-    ValueTypeError,
-    response_error,
-)
+from .errors import FormatError, NotRegistered, PathError, ValueTypeError
 from .formats import LINK_FORMAT, TLV, Entry, Format
 from .formats import link as link_format
 from .formats.link import Link
 from .paths import Path
 from .registry import Registration, below
+from .transport.request import exchange
 from .tree import flatten, shape
 from .values import DataType, check
 
@@ -247,30 +237,13 @@ class Device:
             if accept is not None:
                 message.opt.accept = accept
             message.remote = registration.remote
-            answer = await self._exchange(message, path, self._server.timing.timeout(timeout_s))
-        if not answer.code.is_successful():
-            raise response_error(answer.code.dotted, str(path), _diagnostic(answer))
-        return answer
-
-    async def _exchange(self, message: Message, path: Path, timeout_s: float) -> Message:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._server.context.request(message).response
-        except (TimeoutError, error.TimeoutError):
-            raise DeviceTimeout(
-                f"{self.endpoint} did not answer in {timeout_s:g} s: {path}", str(path)
-            ) from None
-        except error.MessageError:
-            raise DeviceReset(str(path)) from None
-        except error.LibraryShutdown:
-            raise ServerError("the server was closed") from None
-        except error.NetworkError as problem:
-            raise DeviceUnreachable(
-                f"{self.endpoint} cannot be reached: {path} ({problem})", str(path)
-            ) from None
-        except error.Error as problem:
-            text = str(problem) or type(problem).__name__
-            raise TransferError(f"block-wise transfer failed: {path} ({text})") from None
+            return await exchange(
+                self._server.context,
+                message,
+                self._server.timing.timeout(timeout_s),
+                endpoint=self.endpoint,
+                path=str(path),
+            )
 
     def _entries(self, path: Path, value: Any) -> list[Entry]:
         """The entries to send, each checked against its type: an error names its resource."""
@@ -305,8 +278,3 @@ def _number(which: FormatLike, raw: bool) -> int:
 def _format_of(answer: Message) -> int | None:
     number = answer.opt.content_format
     return None if number is None else int(number)
-
-
-def _diagnostic(answer: Message) -> str:
-    text: str = answer.payload[:120].decode("utf-8", "replace")
-    return text if text.isprintable() else ""

@@ -327,7 +327,7 @@ async def test_silence_is_a_timeout_and_the_next_request_goes_out_at_once(
         await loop.sock_recv(silent, 2000)
         for _ in range(2):
             start = loop.time()
-            with pytest.raises(errors.DeviceTimeout, match="mute did not answer in 0.2 s: /3/0"):
+            with pytest.raises(errors.DeviceTimeout, match=r"mute did not answer in 0\.2 s: /3/0"):
                 await device.read("/3/0", timeout_s=0.2)
             assert loop.time() - start < 1
             request = await asyncio.wait_for(loop.sock_recv(silent, 2000), 1)
@@ -376,14 +376,16 @@ async def test_closing_the_server_ends_requests_under_way() -> None:
     async with Server(port=0, timing=Timing()) as server, FakeDevice(server.uri) as fake:
         await fake.register()
 
+        asked = asyncio.Event()
+
         async def never(_: Seen) -> tuple[Code, bytes, int | None]:
+            asked.set()
             await asyncio.sleep(60)
             return (Code.CONTENT, b"", None)
 
         fake.answers["GET", "/3/0/0"] = never
         reading = asyncio.create_task(server.device("fake").read("/3/0/0"))
-        while not fake.seen:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(asked.wait(), 2)
         await server.close()
         with pytest.raises(errors.ServerError):
             await asyncio.wait_for(reading, 2)
