@@ -11,8 +11,8 @@ FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 LARGEST = 12 * 1024
 
 # A module may import from its own layer and from those after it, and from the leaves.
-LAYERS = ["client", "interfaces", "objects", "formats", "coap", "transport"]
-LEAVES = {"config", "errors", "ports"}
+LAYERS = ["client", "aio", "interfaces", "objects", "formats", "coap", "transport"]
+LEAVES = {"config", "errors", "ports", "types"}
 
 
 def sources() -> dict[str, str]:
