@@ -33,7 +33,12 @@ class Harness:
         process = subprocess.run(
             [sys.executable, "-m", "pytest", *(arguments or ["tests/firmware"])],
             cwd=self.root,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environment},
+            env={
+                **os.environ,
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "MP_SOURCE": "",
+                **environment,
+            },
             capture_output=True,
             text=True,
             timeout=60,

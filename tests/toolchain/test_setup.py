@@ -71,7 +71,7 @@ def test_second_time_is_silent_and_a_new_choice_is_noticed(fetch):
     assert fetch(**choice).stdout
     assert fetch(**choice).stdout == ""
     other = fetch.programs / "other micropython's"
-    other.write_text(f'#!/bin/sh\nexec {OURS}/mp64 "$@"\n')
+    other.write_text(f'#!/bin/sh\nexec "{OURS}/mp64" "$@"\n')
     other.chmod(0o755)
     assert str(other) in fetch(MICROPYTHON=other, MICROPYTHON32=OURS / "mp32").stdout
     assert bits(fetch.out / "mp64") == "64"
@@ -80,7 +80,7 @@ def test_second_time_is_silent_and_a_new_choice_is_noticed(fetch):
 @needs_64
 @needs_32
 def test_interpreter_on_path_is_used(fetch):
-    (fetch.programs / "micropython").write_text(f'#!/bin/sh\nexec {OURS}/mp64 "$@"\n')
+    (fetch.programs / "micropython").write_text(f'#!/bin/sh\nexec "{OURS}/mp64" "$@"\n')
     (fetch.programs / "micropython").chmod(0o755)
     done = fetch(MICROPYTHON32=OURS / "mp32")
     assert done.returncode == 0, done.stdout
