@@ -15,6 +15,7 @@ from .errors import FormatError, NotRegistered, PathError, ValueTypeError
 from .formats import LINK_FORMAT, TLV, Entry, Format
 from .formats import link as link_format
 from .formats.link import Link
+from .models import ObjectModel, ResourceModel
 from .paths import Path
 from .registry import Registration, below
 from .transport.request import exchange
@@ -65,14 +66,25 @@ class Device:
             raise NotRegistered(self.endpoint)
         return registration
 
+    def object_model(self, path: Path) -> ObjectModel | None:
+        """The definition of the object of a path, in the version that the device registered."""
+        if path.oid is None:
+            return None
+        return self._server.models.object(path.oid, self.registration.object_version(path))
+
+    def resource_model(self, path: Path) -> ResourceModel | None:
+        """The definition of the resource at, or above, a path."""
+        model = self.object_model(path)
+        return model.resources.get(path.rid) if model and path.rid is not None else None
+
     def type_of(self, path: Path) -> DataType | None:
-        """The data type of a resource, by the version that the device registered."""
-        version = self.registration.object_version(path)
-        return self._server.models.type_of(path, version)
+        """The data type of the resource at, or above, a path; None when it is not known."""
+        resource = self.resource_model(path)
+        return resource.type if resource else None
 
     def is_multiple(self, path: Path) -> bool:
         """True when the definition says that the resource may have several instances."""
-        resource = self._server.models.resource(path, self.registration.object_version(path))
+        resource = self.resource_model(path)
         return resource is not None and resource.multiple
 
     async def read(

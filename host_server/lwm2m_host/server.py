@@ -135,6 +135,10 @@ class Server:
         )
         return f"coap://[{host}]:{self.port}" if ":" in host else f"coap://{host}:{self.port}"
 
+    def close_streams(self) -> None:
+        """End all event streams, as `close` does; new ones may be opened."""
+        self._bus.close()
+
     def registrations(self) -> list[Registration]:
         """Who is registered, ordered by endpoint."""
         return list(self.registry)

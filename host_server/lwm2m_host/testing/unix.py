@@ -132,7 +132,9 @@ class UnixDevice:
     def _environment(self) -> dict[str, str]:
         """The variables it starts with: MICROPYPATH, and those given."""
         modules = self.root / ("build/mpy" if self.source == "mpy" else "firmware")
-        folders = [*self.path, modules, self.script.parent]
+        folders = [*self.path, modules]
+        if self.script.parent != self.root / "firmware":
+            folders.append(self.script.parent)
         return {
             **os.environ,
             "MICROPYPATH": ":".join([*map(str, folders), ".frozen"]),

@@ -1,0 +1,158 @@
+"""lwm2m-host read, write, execute, discover"""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Annotated, Any
+
+import typer
+
+from ..paths import Path
+from .failure import WrongArgument
+from .http import ServerClient, parse_path
+from .options import DEFAULT_URL, Endpoint, FormatOption, Json, PathArgument, ServerUrl, Timeout
+from .render import cells, console, plain, print_json, rows, table
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(read)
+    app.command(context_settings={"ignore_unknown_options": True})(write)
+    app.command()(execute)
+    app.command()(discover)
+
+
+def read(
+    ep: Endpoint,
+    path: PathArgument,
+    format: FormatOption = None,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Read an object, an instance, a resource or a resource instance.
+
+    JSON: {"endpoint", "path", "value"}; the value of an instance is {"RID": value}, of an object
+    {"IID": {"RID": value}}, of a multiple resource {"RIID": value}. Opaque values are hexadecimal,
+    times ISO 8601, object links "3:0".
+    """
+    where = _need(path, 1, 4, "read")
+    params = {"format": format} if format else {}
+    answer = ServerClient(server, timeout).client("GET", ep, str(where), params=params)
+    node = answer["content"]
+    if json:
+        print_json({"endpoint": ep, "path": str(where), "value": plain(node)})
+        return
+    parent = str(Path(where.ids[:-1])).rstrip("/")
+    found = rows(node, parent)
+    if not found:
+        print(f"{where} is empty")
+        return
+    out = table("path", "name", "value", "units")
+    for row in found:
+        out.add_row(*cells(*row))
+    console().print(out)
+
+
+def write(
+    ep: Endpoint,
+    path: PathArgument,
+    value: Annotated[
+        str,
+        typer.Argument(
+            metavar="VALUE",
+            help="By type: 5, 1.5, true, text, hex:0aff, 2025-01-31T12:00:00Z, 3:0; "
+            'JSON for an instance or several resource instances: {"1": 60}.',
+        ),
+    ],
+    update: Annotated[
+        bool, typer.Option("--update", help="Keep the resources that VALUE does not name.")
+    ] = False,
+    format: FormatOption = None,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Write a resource, a resource instance or a whole instance.
+
+    JSON: {"endpoint", "path", "ok": true}.
+    """
+    where = _need(path, 2, 4, "write")
+    if update and where.depth != 2:
+        raise WrongArgument(f"--update needs an instance, got {where}")
+    body = json_module.dumps(_body(where, value))
+    params = {"format": format} if format else {}
+    method = "POST" if update else "PUT"
+    ServerClient(server, timeout).client(method, ep, str(where), params=params, body=body)
+    _done(ep, where, json, "written")
+
+
+def execute(
+    ep: Endpoint,
+    path: PathArgument,
+    args: Annotated[
+        str, typer.Argument(metavar="[ARGS]", help="Arguments, for example 0='text',3")
+    ] = "",
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Execute a resource.
+
+    JSON: {"endpoint", "path", "ok": true}.
+    """
+    where = _need(path, 3, 3, "execute")
+    ServerClient(server, timeout).client("POST", ep, str(where), body=args)
+    _done(ep, where, json, "executed")
+
+
+def discover(
+    ep: Endpoint,
+    path: PathArgument,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """List what is below a path, with attributes.
+
+    JSON: a list of {"path", "attributes": {"pmin": "10"}}.
+    """
+    where = _need(path, 0, 3, "discover")
+    place = (str(where).rstrip("/")) + "/discover"
+    links = ServerClient(server, timeout).client("GET", ep, place)["objectLinks"]
+    if json:
+        print_json([{"path": item["url"], "attributes": item["attributes"]} for item in links])
+        return
+    out = table("path", "attributes")
+    for item in links:
+        told = [k if v is None else f"{k}={v}" for k, v in item["attributes"].items()]
+        out.add_row(*cells(item["url"], " ".join(told)))
+    console().print(out)
+
+
+def _need(text: str, low: int, high: int, operation: str) -> Path:
+    path = parse_path(text)
+    if low <= path.depth <= high:
+        return path
+    raise WrongArgument(f"cannot {operation} the {path.level} {path}")
+
+
+def _body(path: Path, text: str) -> Any:
+    """What goes to the server: JSON for an instance, else the text, which the server converts."""
+    try:
+        data = json_module.loads(text) if path.depth == 2 or text.startswith("{") else None
+    except ValueError:
+        data = None
+    if path.depth == 2:
+        if not isinstance(data, dict):
+            raise WrongArgument(f'{path} expects JSON as in {{"1": 60}}, got {text!r}')
+        return data
+    if isinstance(data, dict) and path.depth == 3 and data and all(k.isdigit() for k in data):
+        return data
+    return text
+
+
+def _done(endpoint: str, path: Path, json: bool, word: str) -> None:
+    if json:
+        print_json({"endpoint": endpoint, "path": str(path), "ok": True})
+    else:
+        print(f"{path} {word}")

@@ -1,0 +1,28 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+Endpoint = Annotated[str, typer.Argument(metavar="EP", help="Endpoint name of the device.")]
+PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="For example /3/0/0.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ServerUrl = Annotated[
+    str,
+    typer.Option(
+        "--server", envvar="LWM2M_HOST_URL", metavar="URL", help="Where the server's HTTP is."
+    ),
+]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How long a device may take.")
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="NAME", help="Content format: tlv, text, opaque or a number."
+    ),
+]

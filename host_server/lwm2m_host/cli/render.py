@@ -1,0 +1,99 @@
+"""How things look in a terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = tuple[str, str, str, str]
+
+_SENSOR_UNITS = 5701
+_IN_SENSOR_UNITS = (5700, 5601, 5602, 5603, 5604)
+
+
+def console() -> Console:
+    """Standard output; as wide as it needs to be when it is not a terminal."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=200)
+
+
+def print_json(data: Any) -> None:
+    """One line of JSON, at once."""
+    print(json.dumps(data, ensure_ascii=False), flush=True)
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 in UTC."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_time(milliseconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(milliseconds / 1000))
+
+
+def table(*columns: str) -> Table:
+    out = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        out.add_column(column, overflow="fold")
+    return out
+
+
+def cells(*texts: object) -> list[Text]:
+    """Cells that show their text as it is; what a device sends is not markup."""
+    return [
+        Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(t)))
+        for t in texts
+    ]
+
+
+def value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return str(value)
+
+
+def rows(node: dict[str, Any], parent: str) -> list[Row]:
+    """A node as (path, name, value, units), one row per value."""
+    path = f"{parent}/{node['id']}"
+    kind = node["kind"]
+    if kind == "obj":
+        return [row for item in node["instances"] for row in rows(item, path)]
+    if kind == "instance":
+        return _instance_rows(node, path)
+    name, units = node.get("name", ""), node.get("units", "")
+    if kind == "multiResource":
+        return [
+            (f"{path}/{riid}", name, value_text(value), units)
+            for riid, value in node["values"].items()
+        ]
+    return [(path, name, value_text(node["value"]), units)]
+
+
+def _instance_rows(node: dict[str, Any], path: str) -> list[Row]:
+    told = {item["id"]: item.get("value") for item in node["resources"]}
+    out: list[Row] = []
+    for item in node["resources"]:
+        if item["id"] in _IN_SENSOR_UNITS and told.get(_SENSOR_UNITS):
+            item = {**item, "units": str(told[_SENSOR_UNITS])}
+        out += rows(item, path)
+    return out
+
+
+def plain(node: dict[str, Any]) -> Any:
+    """A node's values alone: a value, or dicts with ids as keys."""
+    for name in ("instances", "resources"):
+        if name in node:
+            return {str(item["id"]): plain(item) for item in node[name]}
+    return node["values"] if "values" in node else node["value"]

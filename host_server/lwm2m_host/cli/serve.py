@@ -1,0 +1,82 @@
+"""lwm2m-host serve"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import Lwm2mError, ModelError
+from ..models import Models
+from .failure import Failure, WrongArgument
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(serve)
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address for devices; :: is every address, IPv4 too.")
+    ] = "::",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="UDP port for devices.")] = 5683,
+    http_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="TCP port on 127.0.0.1 for commands and pages.")
+    ] = 8080,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="A folder of OMA object definitions. May be repeated."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
+) -> None:
+    """Run the server until Ctrl-C."""
+    setup_logging(verbose)
+    definitions = Models.default()
+    for folder in models or []:
+        try:
+            for line in definitions.load(folder):
+                print(f"left out: {line}", file=sys.stderr)
+        except ModelError as error:
+            raise WrongArgument(str(error)) from None
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(_serve(host, port, http_port, definitions))
+        except Lwm2mError as error:
+            raise Failure(str(error)) from None
+
+
+def setup_logging(verbose: bool) -> None:
+    """Events at INFO, warnings of the CoAP layer only when verbose; never a payload."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        stream=sys.stdout,
+        format="%(asctime)s %(message)s" if not verbose else "%(asctime)s %(name)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.getLogger("lwm2m_host").setLevel(logging.DEBUG if verbose else logging.INFO)
+    if not verbose:
+        logging.getLogger("lwm2m_host.coap").setLevel(logging.ERROR)
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+
+
+async def _serve(host: str, port: int, http_port: int, definitions: Models) -> None:
+    from ..server import Server
+    from ..web import ControlPlane
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with (
+        Server(host, port, models=definitions) as server,
+        ControlPlane(server, port=http_port) as plane,
+    ):
+        place = f"[{host}]" if ":" in host else host
+        print(f"devices   coap://{place}:{server.port}", flush=True)
+        print(f"commands  {plane.url}", flush=True)
+        await stop.wait()

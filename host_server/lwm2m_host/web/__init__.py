@@ -1,0 +1,23 @@
+"""The control plane: HTTP on loopback, in the shape of Eclipse Leshan's demo server.
+
+| request                                     | does                                              |
+|---------------------------------------------|---------------------------------------------------|
+| GET /api/clients, /api/clients/EP           | the registrations                                 |
+| GET /api/clients/EP/OID[/IID[/RID[/RIID]]]  | Read                                              |
+| GET /api/clients/EP/[OID[/IID[/RID]]]/discover | Discover                                       |
+| PUT /api/clients/EP/OID/IID[/RID[/RIID]]    | Write; the body is a value or a node              |
+| PUT /api/clients/EP/OID[/...]/attributes    | Write-Attributes; they are in the query           |
+| POST /api/clients/EP/OID                    | Create; the body is an instance                   |
+| POST /api/clients/EP/OID/IID                | Write, partial update                             |
+| POST /api/clients/EP/OID/IID/RID            | Execute; the body holds the arguments, as text    |
+| DELETE /api/clients/EP/OID/IID              | Delete                                            |
+| GET /api/objectspecs/EP                     | definitions of the objects that the device has    |
+| GET /api/events[?ep=EP]                     | server-sent events                                |
+
+Reads and writes take `?format=` (name or number), everything takes `?timeout=` (seconds).
+There is no password: it listens on loopback, and refuses other Host and Origin headers.
+"""
+
+from .plane import ControlPlane
+
+__all__ = ["ControlPlane"]

@@ -1,0 +1,169 @@
+"""/api/clients and /api/objectspecs: registrations and operations on devices."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from .. import formats
+from ..device import Device
+from ..errors import MethodNotAllowed, UnknownFormat, ValueTypeError
+from ..formats import Format
+from ..paths import Path
+from ..server import Server
+from . import nodes
+from .problems import BadArgument
+
+BODY_LIMIT = 16 * 1024 * 1024
+_SUCCESS = {
+    "CONTENT": "CONTENT(205)",
+    "CHANGED": "CHANGED(204)",
+    "CREATED": "CREATED(201)",
+    "DELETED": "DELETED(202)",
+}
+
+
+def _success(status: str, **more: Any) -> JSONResponse:
+    body = {"status": _SUCCESS[status], "valid": True, "success": True, "failure": False}
+    return JSONResponse({**body, **more})
+
+
+def _server(request: Request) -> Server:
+    server: Server = request.app.state.server
+    return server
+
+
+def _parts(request: Request, prefix: str) -> list[str]:
+    """The segments after `prefix`. Taken from the raw path: an endpoint may hold an encoded /."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    rest = raw.decode("ascii", "replace").partition("?")[0].removeprefix(prefix)
+    return [unquote(part) for part in rest.split("/") if part]
+
+
+async def list_clients(request: Request) -> JSONResponse:
+    return JSONResponse([nodes.registration(item) for item in _server(request).registrations()])
+
+
+async def object_specs(request: Request) -> JSONResponse:
+    server = _server(request)
+    parts = _parts(request, "/api/objectspecs/")
+    device = server.device("/".join(parts))
+    models = [device.object_model(Path((oid,))) for oid in device.registration.objects]
+    return JSONResponse([nodes.definition(model) for model in models if model is not None])
+
+
+async def client(request: Request) -> JSONResponse:
+    """Everything below /api/clients/EP."""
+    endpoint, *tail = _parts(request, "/api/clients/")
+    device = _server(request).device(endpoint)
+    action = tail.pop() if tail and tail[-1] in ("discover", "attributes") else ""
+    path = Path.parse("/".join(tail))
+    timeout_s = _timeout(request)
+    match request.method, action:
+        case "GET" | "HEAD", "discover":
+            links = await device.discover(path, timeout_s=timeout_s)
+            return _success("CONTENT", objectLinks=nodes.links(links))
+        case "PUT", "attributes":
+            attributes = _attributes(request)
+            await device.write_attributes(path, timeout_s=timeout_s, **attributes)
+            return _success("CHANGED")
+        case _, "discover" | "attributes":
+            return JSONResponse({"message": f"no {request.method} here"}, 405)
+        case "GET" | "HEAD", _:
+            if not tail:
+                return JSONResponse(nodes.registration(device.registration))
+            return await _read(request, device, path, timeout_s)
+        case "PUT", _:
+            value = nodes.typed(device, path, nodes.plain(await _json(request)))
+            await device.write(path, value, format=_format(request), timeout_s=timeout_s)
+            return _success("CHANGED")
+        case "DELETE", _:
+            await device.delete(path, timeout_s=timeout_s)
+            return _success("DELETED")
+    return await _post(request, device, path, timeout_s)
+
+
+async def _read(
+    request: Request, device: Device, path: Path, timeout_s: float | None
+) -> JSONResponse:
+    value = await device.read(path, format=_format(request), timeout_s=timeout_s)
+    return _success("CONTENT", content=nodes.node(device, path, value))
+
+
+async def _post(
+    request: Request, device: Device, path: Path, timeout_s: float | None
+) -> JSONResponse:
+    if path.depth == 3:
+        args = (await _body(request)).decode("utf-8", "replace")
+        await device.execute(path, args, timeout_s=timeout_s)
+        return _success("CHANGED")
+    if path.depth == 2:
+        value = nodes.typed(device, path, nodes.plain(await _json(request)))
+        await device.write(path, value, format=_format(request), update=True, timeout_s=timeout_s)
+        return _success("CHANGED")
+    if path.depth != 1:
+        raise MethodNotAllowed("4.05", str(path))
+    body = await _json(request) if await _body(request) else {}
+    if isinstance(body, dict) and isinstance(body.get("id"), int):
+        target = path / body["id"]
+        value = nodes.typed(device, target, nodes.plain({"resources": [], **body}))
+    else:
+        target = path
+        value = nodes.typed(device, path / 0, nodes.plain(body))
+    made = await device.create(target, value, format=_format(request), timeout_s=timeout_s)
+    return _success("CREATED", location=str(made))
+
+
+def _format(request: Request) -> Format | None:
+    wish = request.query_params.get("format")
+    if not wish:
+        return None
+    try:
+        return formats.get(wish)
+    except UnknownFormat:
+        known = ", ".join(formats.names())
+        raise BadArgument(f"unknown format {wish!r}; known are {known}") from None
+
+
+def _timeout(request: Request) -> float | None:
+    text = request.query_params.get("timeout")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= 86400:
+        raise BadArgument(f"timeout is a number of seconds, got {text!r}")
+    return seconds
+
+
+def _attributes(request: Request) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name, text in request.query_params.items():
+        if name == "timeout":
+            continue
+        try:
+            found[name] = float(text) if text else None
+        except ValueError:
+            raise ValueTypeError(f"attribute {name} expects a number, got {text!r}") from None
+    return found
+
+
+async def _body(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        raise BadArgument("the body is too large")
+    return await request.body()
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return json.loads(await _body(request))
+    except (ValueError, RecursionError):
+        raise BadArgument("the body is not JSON") from None
