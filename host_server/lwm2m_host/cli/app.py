@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from .. import __version__
@@ -15,7 +14,6 @@ from .failure import Failure
 app = typer.Typer(
     name="lwm2m-host",
     help="An LwM2M server for people who write firmware: serve it, and manage devices with it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,14 +26,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for module in (serve, devices, operations, events):
@@ -48,15 +48,20 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, prog_name="lwm2m-host", standalone_mode=False)
     except Failure as failure:
         return _say(str(failure), failure.exit_code)
-    except click.UsageError as error:
-        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        return _say(error.format_message() + hint, 2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
+    except typer.TyperException as error:  # the command line does not parse
+        return _say(_message(error), getattr(error, "exit_code", 2))
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _message(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context else ""
+    return f"{getattr(error, 'format_message', error.__str__)()}{hint}"
 
 
 def _say(message: str, exit_code: int) -> int:

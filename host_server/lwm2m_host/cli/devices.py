@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from .http import ServerClient
 from .options import DEFAULT_URL, Json, ServerUrl
+from .remote import ServerClient
 from .render import cells, console, iso, print_json, table
 
 

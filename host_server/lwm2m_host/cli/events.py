@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from .devices import summary
-from .http import ServerClient
 from .options import DEFAULT_URL, Json, ServerUrl
+from .remote import ServerClient
 from .render import cells, console, iso, local_time, print_json
 
 

@@ -9,8 +9,8 @@ import typer
 
 from ..paths import Path
 from .failure import WrongArgument
-from .http import ServerClient, parse_path
 from .options import DEFAULT_URL, Endpoint, FormatOption, Json, PathArgument, ServerUrl, Timeout
+from .remote import ServerClient, parse_path
 from .render import cells, console, plain, print_json, rows, table
 
 

@@ -42,7 +42,7 @@ class ServerClient:
     def request(
         self, method: str, url: str, *, params: dict[str, str] | None = None, body: str = ""
     ) -> Any:
-        """The JSON of an answer. Raises Failure or, where the arguments are wrong, WrongArgument."""
+        """The JSON of an answer. Raises Failure; WrongArgument where the arguments are wrong."""
         with self._explained():
             answer = httpx.request(
                 method,
