@@ -21,7 +21,6 @@ from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.text import Text
 from lwm2m.formats.tlv import Tlv
 from lwm2m.interfaces.registration import Registration
-from lwm2m.objects.base import check_table
 from lwm2m.objects.security import Security
 from lwm2m.objects.server import Server
 from lwm2m.ports.clock import Clock, Deadline
@@ -72,10 +71,8 @@ class Client:
     def add(self, instance):
         """Add an object instance and return it.
 
-        Without an `iid` it gets the lowest free one. Raises ValueError if the id is taken, or the
-        definition of the object cannot be.
+        Without an `iid` it gets the lowest free one. Raises ValueError if the id is taken.
         """
-        check_table(instance)
         iid = instance.iid
         if iid is None:
             iid = 0

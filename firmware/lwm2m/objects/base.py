@@ -22,8 +22,9 @@ The table is one flat tuple, so that from frozen code it costs no RAM at all.
 
 from micropython import const
 
-from lwm2m.errors import NOT_IMPLEMENTED, Lwm2mError
+from lwm2m.errors import Lwm2mError
 
+_NOT_IMPLEMENTED = const(0xA1)
 _R = const(0x10)
 _E = const(0x40)
 
@@ -73,7 +74,7 @@ class Object:
         sent none, else with the dict `{0..9: str or None}` (LwM2M 1.1 Core §6.3.5)."""
         method = getattr(self, name, None)
         if method is None:
-            raise Lwm2mError(NOT_IMPLEMENTED)
+            raise Lwm2mError(_NOT_IMPLEMENTED)
         if args:
             method(args)
         else:
@@ -113,16 +114,3 @@ class Object:
                     codec.resource(out, table[i], flags, value)
                     if out.more:
                         return
-
-
-def check_table(instance):
-    """Raise ValueError if the definition of an object cannot be right."""
-    table = instance.RESOURCES
-    if not 0 <= instance.OID < 65535 or len(table) % 3:
-        raise ValueError("object %r: OID or the length of RESOURCES is wrong" % instance.OID)
-    for i in range(0, len(table), 3):
-        rid, flags, name = table[i : i + 3]
-        if not isinstance(rid, int) or not isinstance(flags, int) or not isinstance(name, str):
-            raise ValueError("object %d: RESOURCES wants id, flags, name: %r" % (instance.OID, table[i : i + 3]))
-        if hasattr(Object, name):
-            raise ValueError("object %d: '%s' is a name of Object itself" % (instance.OID, name))

@@ -4,8 +4,10 @@ import gc
 import time
 from micropython import const
 
-from lwm2m.errors import BAD_REQUEST, NOT_IMPLEMENTED, Lwm2mError
+from lwm2m.errors import Lwm2mError
 from lwm2m.objects.base import Object
+
+_NOT_IMPLEMENTED = const(0xA1)
 
 _STR = const(1)
 _INT = const(2)
@@ -107,7 +109,7 @@ class Device(Object):
 
     def check(self, rid, value):
         if rid == _UTC_OFFSET and not _is_utc_offset(value):
-            raise Lwm2mError(BAD_REQUEST)
+            raise Lwm2mError()
 
     def write(self, rid, name, value):
         if rid == _CURRENT_TIME:
@@ -125,7 +127,7 @@ class Device(Object):
             return
         action = getattr(self, name, None)
         if action is None:
-            raise Lwm2mError(NOT_IMPLEMENTED)
+            raise Lwm2mError(_NOT_IMPLEMENTED)
         self.client.after(_REBOOT_AFTER_MS, action)
 
 

@@ -2,8 +2,10 @@
 
 from micropython import const
 
-from lwm2m.errors import BAD_REQUEST, NOT_ALLOWED, Lwm2mError
+from lwm2m.errors import Lwm2mError
 from lwm2m.objects.base import Object
+
+_NOT_ALLOWED = const(0x85)
 
 _STR = const(1)
 _UINT = const(3)
@@ -69,14 +71,14 @@ class Server(Object):
     def check(self, rid, value):
         if rid == _LIFETIME:
             if value > 0x3FFFFFFF:
-                raise Lwm2mError(BAD_REQUEST)
+                raise Lwm2mError()
         elif rid == _BINDING:
             # Only UDP is here; the other letters of LwM2M §6.2.1.2 are not.
             if value != "U" and value != "UQ":
-                raise Lwm2mError(BAD_REQUEST)
+                raise Lwm2mError()
         elif rid == _TRANSPORT:
             if value != "U":
-                raise Lwm2mError(BAD_REQUEST)
+                raise Lwm2mError()
 
     def write(self, rid, name, value):
         super().write(rid, name, value)
@@ -91,4 +93,4 @@ class Server(Object):
 
     def request_bootstrap(self, args=None):
         # Without the bootstrap interface there is nothing to ask.
-        raise Lwm2mError(NOT_ALLOWED)
+        raise Lwm2mError(_NOT_ALLOWED)

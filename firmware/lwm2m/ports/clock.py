@@ -42,13 +42,6 @@ class Clock:
         self.ms = ms % 1000
 
 
-class FakeClock(Clock):
-    """A clock that only moves when told to: `advance(ms)`. For tests and simulations."""
-
-    def update(self):
-        """Do nothing: time is what the test says."""
-
-
 class Deadline:
     """A point in time on a `Clock`. Allocates: nothing after construction."""
 
