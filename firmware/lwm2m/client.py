@@ -26,6 +26,7 @@ from lwm2m.objects.server import Server
 from lwm2m.ports.clock import Clock, Deadline
 
 _NEVER_MS = const(3600000)
+_URI_WANTED = "uri: coap://host[:port] is needed"
 # Datagrams handled in one step before timers get their turn
 _BURST = const(8)
 
@@ -43,11 +44,9 @@ class Client:
 
     def __init__(self, endpoint, mtu=1152, ring=16, clock=None, on_event=None):
         if not endpoint or not isinstance(endpoint, str):
-            raise ValueError("endpoint: a name is needed, not %r" % (endpoint,))
-        if mtu < 128:
-            raise ValueError("mtu: at least 128 bytes are needed")
-        if ring < 1:
-            raise ValueError("ring: at least 1 entry is needed")
+            raise ValueError("endpoint: a name is needed")
+        if mtu < 128 or ring < 1:
+            raise ValueError("mtu: 128 or more; ring: 1 or more")
         self.builder = Builder(mtu)
         self.message = Message()
         self.endpoint = endpoint
@@ -60,7 +59,7 @@ class Client:
         self.registrations = []
         self._codecs = [Tlv(), Text(), Opaque(), Link()]
         self._timers = []
-        self._poll = select.poll()
+        self.poll = select.poll()
         # Exponent of the largest block (RFC 7959 §2.2) that fits beside 64 bytes of header
         self.block_size = 6
         while self.block_size and (16 << self.block_size) + 64 > mtu:
@@ -80,7 +79,7 @@ class Client:
                 iid += 1
             instance.iid = iid
         elif self.find(instance.OID, iid):
-            raise ValueError("there is already an instance /%d/%d" % (instance.OID, iid))
+            raise ValueError("/%d/%d: is there already" % (instance.OID, iid))
         i = 0
         for other in self.objects:
             if (other.OID, other.iid) > (instance.OID, iid):
@@ -125,20 +124,20 @@ class Client:
         """
         secure, host, port = parse_uri(uri)
         if secure and not (transport and transport.secure):
-            raise ValueError("uri: coaps:// needs a secure transport, and none was given")
+            raise ValueError("uri: coaps:// needs a secure transport")
         if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
-            raise ValueError("lifetime_s: seconds from 0 (for ever) to 536870911")
+            raise ValueError("lifetime_s: 0..536870911")
         if ssid is None:
             ssid = 1
             for registration in self.registrations:
                 ssid = max(ssid, registration.server.ssid + 1)
         if not 0 < ssid < 65535:
-            raise ValueError("ssid: from 1 to 65534")
+            raise ValueError("ssid: 1..65534")
         if not transport:
             from lwm2m.transport.udp import Udp
 
             transport = Udp(host, port, self.mtu)
-        transport.poller = self._poll
+        transport.poller = self.poll
         security = self.add(Security(uri=uri, ssid=ssid))
         server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
         self.add(server)
@@ -177,7 +176,7 @@ class Client:
     def wait(self, ms):
         """Block until a datagram arrives, but at most `ms` milliseconds."""
         if self._open():
-            for _ in self._poll.ipoll(ms):
+            for _ in self.poll.ipoll(ms):
                 break
         else:
             time.sleep_ms(ms)
@@ -278,7 +277,7 @@ class Client:
 def parse_uri(uri):
     """(secure, host, port) of "coap[s]://host[:port]", IPv6 in brackets. Raises ValueError."""
     if not isinstance(uri, str) or not uri.startswith(("coap://", "coaps://")):
-        raise ValueError("uri: coap://host[:port] is needed, not %r" % (uri,))
+        raise ValueError(_URI_WANTED)
     secure = uri[4] == "s"
     host = uri[uri.index("//") + 2 :]
     if host.endswith("/"):
@@ -295,5 +294,5 @@ def parse_uri(uri):
     elif ":" in host:
         host = ""  # an IPv6 address needs its brackets
     if not host or "/" in host or "?" in host or not 0 < port < 65536:
-        raise ValueError("uri: '%s' is not coap://host[:port]" % uri)
+        raise ValueError(_URI_WANTED)
     return secure, host, port

@@ -18,7 +18,7 @@ class Builder:
         self.buf = bytearray(size)
         self.size = self.end = size
         self.pos = self.skip = self.detail = 0
-        self._start = self._number = self._marker = 0
+        self.start = self.number = self.end_of_options = 0
         self.more = self.broken = False
 
     def begin(self, kind, code, mid, token, at, n):
@@ -34,14 +34,14 @@ class Builder:
             pos += 1
             at += 1
             n -= 1
-        self._start = pos
+        self.start = pos
         self.rewind()
 
     def rewind(self):
         """Back to the state after `begin`: no options, no payload."""
-        self.pos = self._start
+        self.pos = self.start
         self.end = self.size
-        self.skip = self._number = self._marker = 0
+        self.skip = self.number = self.end_of_options = 0
         self.more = self.broken = False
 
     def option(self, number, value):
@@ -60,8 +60,8 @@ class Builder:
             self.byte(value >> (n << 3) & 255)
 
     def _header(self, number, n):
-        delta = number - self._number
-        self._number = number
+        delta = number - self.number
+        self.number = number
         first = delta if delta < 13 else 13 if delta < 269 else 14
         self.byte(first << 4 | (n if n < 13 else 13 if n < 269 else 14))
         if first > 12:
@@ -80,7 +80,7 @@ class Builder:
     def payload(self, skip=0, room=-1):
         """Open the payload: pass over `skip` bytes, keep at most `room` (default: what fits)."""
         self.byte(0xFF)
-        self._marker = self.pos
+        self.end_of_options = self.pos
         self.skip = skip
         if 0 <= room < self.end - self.pos:
             self.end = self.pos + room
@@ -139,7 +139,7 @@ class Builder:
 
     def finish(self):
         """The length of the message. An empty payload loses its marker (RFC 7252 §3)."""
-        if self._marker and self.pos == self._marker:
+        if self.end_of_options and self.pos == self.end_of_options:
             self.pos -= 1
-        self._marker = 0
+        self.end_of_options = 0
         return self.pos

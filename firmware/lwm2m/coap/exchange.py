@@ -7,8 +7,8 @@ reads are simply done again.
 
 The owner has: `on_request(message, builder)` -> response code, with one small integer to be
 remembered for a repetition left in `builder.detail`; `on_repeat(message, builder, code)` to write
-the options of that answer again; `on_reply(message, tag)`, `on_timeout(tag)`, `on_reset(tag)`
-for what we asked.
+the options of that answer again; and for what we asked `on_reply(message, tag)`, or
+`on_failure(tag, reset)` when there was none, or a RST.
 """
 
 import os
@@ -55,29 +55,29 @@ class Exchange:
         self.ack_timeout_ms = 2000
         self.max_retransmit = 4
         self.error = None
-        self._owner = owner
-        self._clock = clock
-        self._message = message
-        self._builder = builder
-        self._out = Builder(mtu)
-        self._empty = bytearray(4)
-        self._mid = random.getrandbits(16)
-        self._token = b""
-        self._tag = self._state = self._tries = self._length = self._timeout_ms = 0
-        self._acked = -1
-        self._due = Deadline(clock)
+        self.owner = owner
+        self.clock = clock
+        self.message = message
+        self.builder = builder
+        self.out = Builder(mtu)
+        self.empty = bytearray(4)
+        self.mid = random.getrandbits(16)
+        self.token = b""
+        self.tag = self.state = self.count = self.length = self.timeout_ms = 0
+        self.acked = self.sent = -1
+        self.due = Deadline(clock)
         # Ring of (code << 16 | mid, time in seconds, what the answer carried)
-        self._ring = array("I", bytes(12 * ring))
-        self._next = 0
+        self.ring = array("I", bytes(12 * ring))
+        self.next = 0
 
     @property
     def idle(self):
         """True when a confirmable message may be sent."""
-        return self._state == _IDLE
+        return self.state == _IDLE
 
     def next_mid(self):
         """A fresh message id: they count up from a random start (§4.4)."""
-        self._mid = mid = (self._mid + 1) & 0xFFFF
+        self.mid = mid = (self.mid + 1) & 0xFFFF
         return mid
 
     # What we send
@@ -87,31 +87,32 @@ class Exchange:
 
         Then call `send(tag)`. Only when `idle`. Allocates: a token of 4 bytes.
         """
-        self._token = os.urandom(4)
-        self._out.begin(_CON, code, self.next_mid(), self._token, 0, 4)
-        return self._out
+        self.token = os.urandom(4)
+        self.sent = self.next_mid()
+        self.out.begin(_CON, code, self.sent, self.token, 0, 4)
+        return self.out
 
     def send(self, tag):
         """Send what `request` started; the outcome reaches the owner with `tag`.
 
         Returns False, and sends nothing, if it did not fit into the buffer.
         """
-        out = self._out
-        self._length = out.finish()
+        out = self.out
+        self.length = out.finish()
         if out.more:
             return False
-        self._tag = tag
-        self._state = _UNACKNOWLEDGED
-        self._tries = 0
+        self.tag = tag
+        self.state = _UNACKNOWLEDGED
+        self.count = 0
         # ACK_TIMEOUT times a random factor from 1 to ACK_RANDOM_FACTOR = 1.5 (§4.2)
-        self._timeout_ms = self.ack_timeout_ms + random.getrandbits(10) * self.ack_timeout_ms // 2046
-        self._due.after(self._timeout_ms)
-        self._send(out.buf, self._length)
+        self.timeout_ms = self.ack_timeout_ms + random.getrandbits(10) * self.ack_timeout_ms // 2046
+        self.due.after(self.timeout_ms)
+        self._send(out.buf, self.length)
         return True
 
     def cancel(self):
         """Forget the message in flight without telling the owner."""
-        self._state = _IDLE
+        self.state = _IDLE
 
     def _send(self, buf, n):
         # A full queue or a missing network is a lost datagram: retransmission is the remedy.
@@ -121,7 +122,7 @@ class Exchange:
             self.error = e
 
     def _send_empty(self, kind, mid):
-        buf = self._empty
+        buf = self.empty
         buf[0] = 0x40 | kind << 4
         buf[2] = mid >> 8
         buf[3] = mid & 255
@@ -139,7 +140,7 @@ class Exchange:
             return True
         if n < 0:
             return False
-        message = self._message
+        message = self.message
         result = message.parse(self.transport.data, n)
         kind = message.type
         if result:
@@ -148,62 +149,42 @@ class Exchange:
         elif not message.code:
             if kind == _CON:
                 self._send_empty(_RST, message.mid)  # a CoAP ping (§4.3)
-            elif kind != _NON:
-                self._settle(message)
+            elif kind != _NON and self.state == _UNACKNOWLEDGED and message.mid == self.sent:
+                if kind == _RST:
+                    self.state = _IDLE
+                    self.owner.on_failure(self.tag, True)
+                else:
+                    self.state = _ACKNOWLEDGED
+                    self.due.after_s(_MAX_TRANSMIT_WAIT_S)
         elif message.code >= 64:
-            self._response(message)
+            self._response(message, kind)
         elif kind <= _NON:
             self._request(message)
         return True
 
-    def _settle(self, message):
-        if self._state != _UNACKNOWLEDGED or message.mid != self._out_mid():
-            return
-        if message.type == _RST:
-            self._state = _IDLE
-            self._owner.on_reset(self._tag)
-        else:
-            self._state = _ACKNOWLEDGED
-            self._due.after_s(_MAX_TRANSMIT_WAIT_S)
-
-    def _out_mid(self):
-        buf = self._out.buf
-        return buf[2] << 8 | buf[3]
-
-    def _response(self, message):
-        kind = message.type
+    def _response(self, message, kind):
         if kind == _RST:
             return
-        ours = self._state != _IDLE and self._has_token(message)
+        ours = self.state != _IDLE and message.has_token(self.token)
         if kind == _ACK:
             # A piggybacked response matches by message id and by token (§5.3.2).
-            ours = ours and self._state == _UNACKNOWLEDGED and message.mid == self._out_mid()
+            ours = ours and self.state == _UNACKNOWLEDGED and message.mid == self.sent
         elif kind == _CON:
-            if ours or message.mid == self._acked:
-                self._acked = message.mid
+            if ours or message.mid == self.acked:
+                self.acked = message.mid
                 self._send_empty(_ACK, message.mid)
             else:
                 self._send_empty(_RST, message.mid)
         if ours:
-            self._state = _IDLE
+            self.state = _IDLE
             if message.bad_option:
                 # A critical option that we do not understand makes it useless (§5.4.1).
-                self._owner.on_reset(self._tag)
+                self.owner.on_failure(self.tag, True)
             else:
-                self._owner.on_reply(message, self._tag)
-
-    def _has_token(self, message):
-        token = self._token
-        if message.token_len != len(token):
-            return False
-        buf = message.buf
-        for i in range(len(token)):
-            if buf[4 + i] != token[i]:
-                return False
-        return True
+                self.owner.on_reply(message, self.tag)
 
     def _request(self, message):
-        out = self._builder
+        out = self.builder
         mid = message.mid
         if message.type == _CON:
             out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
@@ -213,16 +194,16 @@ class Exchange:
         entry = self._remembered(mid) if changing else -1
         out.detail = 0
         if entry >= 0:
-            answer = self._ring[entry] >> 16
-            out.detail = self._ring[entry + 2]
-            self._owner.on_repeat(message, out, answer)
+            answer = self.ring[entry] >> 16
+            out.detail = self.ring[entry + 2]
+            self.owner.on_repeat(message, out, answer)
             changing = False
         elif message.bad_option:
             bad = message.bad_option
             proxy = bad == _PROXY_URI or bad == _PROXY_SCHEME
             answer = _PROXYING_NOT_SUPPORTED if proxy else _BAD_OPTION
         else:
-            answer = self._owner.on_request(message, out)
+            answer = self.owner.on_request(message, out)
         out.buf[1] = answer
         if changing:
             self._remember(mid, answer, out.detail)
@@ -231,36 +212,36 @@ class Exchange:
     # Deduplication (§4.5)
 
     def _remembered(self, mid):
-        ring = self._ring
-        oldest = self._clock.s - _EXCHANGE_LIFETIME_S
+        ring = self.ring
+        oldest = self.clock.s - _EXCHANGE_LIFETIME_S
         for i in range(0, len(ring), 3):
             if ring[i] & 0xFFFF == mid and ring[i] >> 16 and ring[i + 1] >= oldest:
                 return i
         return -1
 
     def _remember(self, mid, code, detail):
-        ring = self._ring
-        i = self._next
+        ring = self.ring
+        i = self.next
         ring[i] = code << 16 | mid
-        ring[i + 1] = self._clock.s
+        ring[i + 1] = self.clock.s
         ring[i + 2] = detail
-        self._next = (i + 3) % len(ring)
+        self.next = (i + 3) % len(ring)
 
     # Time
 
     def step(self):
         """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
-        if self._state == _IDLE:
+        if self.state == _IDLE:
             return _NEVER_MS
-        left = self._due.left_ms()
+        left = self.due.left_ms()
         if left:
             return left
-        if self._state == _UNACKNOWLEDGED and self._tries < self.max_retransmit:
-            self._tries += 1
-            self._timeout_ms *= 2
-            self._due.after(self._timeout_ms)
-            self._send(self._out.buf, self._length)
-            return self._timeout_ms
-        self._state = _IDLE
-        self._owner.on_timeout(self._tag)
+        if self.state == _UNACKNOWLEDGED and self.count < self.max_retransmit:
+            self.count += 1
+            self.timeout_ms *= 2
+            self.due.after(self.timeout_ms)
+            self._send(self.out.buf, self.length)
+            return self.timeout_ms
+        self.state = _IDLE
+        self.owner.on_failure(self.tag, False)
         return 0

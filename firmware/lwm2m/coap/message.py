@@ -189,6 +189,17 @@ class Message:
             pos += length
         return False
 
+    def has_token(self, token):
+        """Whether the token of this message is `token`. Allocates: nothing."""
+        n = len(token)
+        if self.token_len != n:
+            return False
+        while n:
+            n -= 1
+            if self.buf[4 + n] != token[n]:
+                return False
+        return True
+
     def text(self):
         """The bytes that `option` found. Allocates: a copy of them."""
         return bytes(self.buf[self.start : self.stop])

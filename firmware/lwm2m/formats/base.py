@@ -97,16 +97,16 @@ class Codec:
         self.iid = path[1]
         self.rid = path[2]
         self.riid = path[3] if depth == 4 else -1
-        self._buf = buf
-        self._start = start
-        self._end = end
-        self._done = False
+        self.buf = buf
+        self.start = start
+        self.end = end
+        self.state = False
 
     def next(self):
         """Step to the next record: False at the end or on an error."""
-        if self._done or self.error:
+        if self.state or self.error:
             return False
-        self._done = True
+        self.state = True
         return True
 
     def value(self, flags):

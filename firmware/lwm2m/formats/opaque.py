@@ -19,6 +19,6 @@ class Opaque(Codec):
 
     def value(self, flags):
         if flags & 15 == _OPAQUE:
-            return bytes(self._buf[self._start : self._end])
+            return bytes(self.buf[self.start : self.end])
         self.error = True
         return None

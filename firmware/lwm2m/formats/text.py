@@ -69,7 +69,7 @@ class Text(Codec):
 
     def value(self, flags):
         kind = flags & 15
-        raw = bytes(self._buf[self._start : self._end])
+        raw = bytes(self.buf[self.start : self.end])
         try:
             if is_text(kind):
                 return str(raw, "utf-8")

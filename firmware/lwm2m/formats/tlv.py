@@ -123,23 +123,23 @@ class Tlv(Codec):
         self.iid = path[1] if depth > 1 else -1
         self.rid = path[2] if depth > 2 else -1
         self.riid = -1
-        self._buf = buf
-        self._pos = start
-        self._end = end
-        self._depth = depth
+        self.buf = buf
+        self.pos = start
+        self.end = end
+        self.depth = depth
         self._instance_end = self._multi_end = -1
 
     def next(self):
-        buf = self._buf
+        buf = self.buf
         while True:
-            pos = self._pos
+            pos = self.pos
             if pos == self._multi_end:
                 self._multi_end = -1
             if pos == self._instance_end:
                 self._instance_end = -1
-            if pos >= self._end:
+            if pos >= self.end:
                 return False
-            limit = self._end
+            limit = self.end
             if self._multi_end >= 0:
                 limit = self._multi_end
             elif self._instance_end >= 0:
@@ -169,36 +169,36 @@ class Tlv(Codec):
             if kind == _RESOURCE and self._multi_end < 0:
                 self.rid = number
                 self.riid = -1
-            elif kind == _ITEM and (self._multi_end >= 0 or self._depth > 2):
+            elif kind == _ITEM and (self._multi_end >= 0 or self.depth > 2):
                 self.riid = number
             elif kind == _MULTIPLE and self._multi_end < 0:
                 self.rid = number
-                self._pos = pos
+                self.pos = pos
                 if n:
                     self._multi_end = pos + n
                     continue
                 self.riid = -2  # a multiple resource without instances
                 return True
             elif kind == _INSTANCE and self._instance_end < 0 and self._multi_end < 0:
-                if self._depth > 1 and number != self.iid:
+                if self.depth > 1 and number != self.iid:
                     self.error = True
                     return False
                 self.iid = number
-                self._pos = pos
+                self.pos = pos
                 if n:
                     self._instance_end = pos + n
                 continue
             else:
                 self.error = True
                 return False
-            self._pos = pos + n
-            self._start = pos
+            self.pos = pos + n
+            self.start = pos
             return True
 
     def value(self, flags):
-        buf = self._buf
-        start = self._start
-        end = self._pos
+        buf = self.buf
+        start = self.start
+        end = self.pos
         n = end - start
         kind = flags & 15
         if is_text(kind):

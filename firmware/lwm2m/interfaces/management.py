@@ -5,7 +5,7 @@ operation on the data model becomes a response code.
 import sys
 from micropython import const
 
-from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Lwm2mError
 
 _GET = const(1)
 _POST = const(2)

@@ -16,6 +16,7 @@ _DELETED = const(0x42)
 _CHANGED = const(0x44)
 _NOT_FOUND = const(0x84)
 _PRECONDITION_FAILED = const(0x8C)
+_TOO_LARGE = const(0x8D)
 
 _LOCATION_PATH = const(8)
 _URI_PATH = const(11)
@@ -54,7 +55,8 @@ class Registration:
 
     `security` and `server` are its instances of objects 0 and 1, `location` the path the server
     gave (a list of bytes) or None, `attempts` failures in a row, `error` the last reason: a
-    response code, an OSError, or None for a time-out.
+    response code (4.13 also for a list of objects that does not fit into `mtu`), an OSError, or
+    None for a time-out.
     """
 
     def __init__(self, client, security, server, transport):
@@ -69,37 +71,36 @@ class Registration:
         self.location = None
         self.attempts = 0
         self.error = None
-        self._sequences = 0
-        self._state = _OFF
+        self.state = _OFF
         self._pending = 0
         self._leaving = False
         self._disabled_s = 0
         self._sent_lifetime_s = 0
         self._sent_binding = ""
-        self._due = Deadline(client.clock)
+        self.due = Deadline(client.clock)
         server.registration = self
 
     @property
     def registered(self):
         """True while the server knows us, as far as we know."""
-        return self._state == _REGISTERED or self._state == _UPDATING
+        return self.state == _REGISTERED or self.state == _UPDATING
 
     @property
     def off(self):
         """True when nothing is going on and nothing will."""
-        return self._state == _OFF
+        return self.state == _OFF
 
     # What the client wants
 
     def start(self):
         """Register as soon as the initial delay (1/x/14) allows. Nothing if already under way."""
-        if self._state == _OFF:
+        if self.state == _OFF:
             self._leaving = False
-            self._wait(getattr(self.server, "initial_delay_s", None) or 0)
+            self._wait(self.server.initial_delay_s or 0)
 
     def stop(self, deregister=True):
         """De-register if registered, and end. `deregister=False`: end without a word."""
-        if deregister and (self.registered or self._state == _DEREGISTERING):
+        if deregister and (self.registered or self.state == _DEREGISTERING):
             self._leaving = True
         else:
             self._end()
@@ -115,25 +116,25 @@ class Registration:
 
     def reconnect(self):
         """Register again at once, over a fresh socket."""
-        if self._state != _OFF:
+        if self.state != _OFF:
             self.exchange.cancel()
             self._wait(0)
 
     def step(self):
         """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
         left = self.exchange.step()
-        state = self._state
+        state = self.state
         if state == _OFF:
             return _NEVER_MS
         if state == _WAITING:
-            due = self._due.left_ms()
+            due = self.due.left_ms()
             if due:
                 return due
             self._register(True)
             return 0
         if state != _REGISTERED or not self.exchange.idle:
             return left
-        due = self._due.left_ms()
+        due = self.due.left_ms()
         if self._leaving:
             self._deregister()
         elif self._pending or not due:
@@ -152,10 +153,9 @@ class Registration:
             self.error = e
             self._failed()
             return
-        self._state = _REGISTERING
+        self.state = _REGISTERING
         self._pending = 0
         self.location = None
-        server = self.server
         client = self.client
         out = self.exchange.request(_POST)
         out.option(_URI_PATH, b"rd")
@@ -165,8 +165,11 @@ class Registration:
         self._lifetime_and_binding(out)
         out.payload()
         client.codec(_LINK).objects(out, client)
+        self._send()
+
+    def _send(self):
         if not self.exchange.send(_POST):
-            self.error = "the list of objects does not fit into mtu=%d" % client.mtu
+            self.error = _TOO_LARGE
             self._failed()
 
     def _lifetime_and_binding(self, out):
@@ -186,7 +189,7 @@ class Registration:
         return out
 
     def _update(self):
-        self._state = _UPDATING
+        self.state = _UPDATING
         links = self._pending & _LINKS
         self._pending = 0
         out = self._to_location(_POST)
@@ -198,12 +201,10 @@ class Registration:
         if links:
             out.payload()
             self.client.codec(_LINK).objects(out, self.client)
-        if not self.exchange.send(_POST):
-            self.error = "the list of objects does not fit into mtu=%d" % self.client.mtu
-            self._failed()
+        self._send()
 
     def _deregister(self):
-        self._state = _DEREGISTERING
+        self.state = _DEREGISTERING
         self._to_location(_DELETE)
         self.exchange.send(_DELETE)
 
@@ -217,7 +218,7 @@ class Registration:
 
     def on_reply(self, message, tag):
         code = message.code
-        state = self._state
+        state = self.state
         if state == _REGISTERING:
             if code == _CREATED:
                 self._registered(message)
@@ -241,20 +242,16 @@ class Registration:
             self.error = None if code == _DELETED else code
             self._end()
 
-    def on_timeout(self, tag):
+    def on_failure(self, tag, reset):
         self.error = self.exchange.error
         self.exchange.error = None
-        state = self._state
-        if state == _DEREGISTERING:
+        if self.state == _DEREGISTERING:
             self._end()
-        elif state == _UPDATING:
+        elif self.state == _UPDATING:
             self.client.emit("update_failed", self)
             self._register(True)
         else:
             self._failed()
-
-    def on_reset(self, tag):
-        self.on_timeout(tag)
 
     # Transitions
 
@@ -263,28 +260,28 @@ class Registration:
         while message.option(_LOCATION_PATH, len(location)):
             location.append(message.text())
         self.location = location
-        self.attempts = self._sequences = 0
+        self.attempts = 0
         self._up("registration_done")
 
     def _up(self, event):
         self.error = None
-        self._state = _REGISTERED
+        self.state = _REGISTERED
         lifetime_s = self._sent_lifetime_s
         if not lifetime_s:
-            self._due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
+            self.due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
         elif lifetime_s > 2 * _LEAD_S:
-            self._due.after_s(lifetime_s - _LEAD_S)
+            self.due.after_s(lifetime_s - _LEAD_S)
         else:
-            self._due.after(lifetime_s * 500)
+            self.due.after(lifetime_s * 500)
         self.client.emit(event, self)
 
     def _end(self):
-        was = self._state
+        was = self.state
         self.exchange.cancel()
         self.transport.close()
         self.location = None
         self._leaving = False
-        self._state = _OFF
+        self.state = _OFF
         if was == _DEREGISTERING:
             if self.error is None:
                 self.client.emit("deregistration_done", self)
@@ -295,8 +292,8 @@ class Registration:
             self._disabled_s = 0
 
     def _wait(self, seconds):
-        self._state = _WAITING
-        self._due.after_s(seconds)
+        self.state = _WAITING
+        self.due.after_s(seconds)
 
     def _failed(self):
         """Wait for the next attempt: longer each time, and never give up."""
@@ -304,20 +301,18 @@ class Registration:
         self.transport.close()
         self.attempts += 1
         server = self.server
-        count = getattr(server, "retry_count", None)
-        timer_s = getattr(server, "retry_timer_s", None)
-        delay_s = getattr(server, "sequence_delay_s", None)
-        if count is None and timer_s is None and delay_s is None:
+        timer_s = server.retry_timer_s
+        count = server.retry_count
+        if timer_s is None and count is None:
             wait_s = min(_FIRST_RETRY_S << min(self.attempts - 1, 8), _LAST_RETRY_S)
             # Half of it is chance, so that a server which comes back is not met by all its
             # devices at once.
             wait_s -= random.getrandbits(8) * wait_s // 512
         elif self.attempts % (_RETRY_COUNT if count is None else count or 1):
-            timer_s = _RETRY_TIMER_S if timer_s is None else timer_s
-            wait_s = timer_s << min(self.attempts - 1, 16)
+            wait_s = (timer_s or _RETRY_TIMER_S) << min(self.attempts - 1, 16)
         else:
+            # The sequence has failed: a long pause, then the next one.
             self.attempts = 0
-            self._sequences += 1
-            wait_s = _SEQUENCE_DELAY_S if delay_s is None else delay_s
+            wait_s = server.sequence_delay_s or _SEQUENCE_DELAY_S
         self._wait(wait_s)
         self.client.emit("registration_failed", self)

@@ -22,11 +22,20 @@ The table is one flat tuple, so that from frozen code it costs no RAM at all.
 
 from micropython import const
 
-from lwm2m.errors import Lwm2mError
-
 _NOT_IMPLEMENTED = const(0xA1)
 _R = const(0x10)
 _E = const(0x40)
+
+
+class Lwm2mError(Exception):
+    """Raised by an application handler to refuse an operation.
+
+    `code` is the response code that the server gets, one byte with the class in the upper three
+    bits (RFC 7252 §3): 0x80 is 4.00 Bad Request; `lwm2m.codes` has the names.
+    """
+
+    def __init__(self, code=0x80):
+        self.code = code
 
 
 class Object:
@@ -36,14 +45,14 @@ class Object:
     A value may be an attribute, a property, or a function without arguments. None means that
     the resource does not exist here. Values by type: str, int, float, bool, bytes (opaque),
     seconds since 1970 (time), `(oid, iid)` (objlnk); multiple resources are a dict
-    `{riid: value}` or a tuple. Raises ValueError for a name that is not in the table.
+    `{riid: value}` or a tuple. A resource without a name in the table is kept in `more[rid]`: a
+    name that nobody uses would cost 40 bytes. Raises ValueError for a name that is not in the table.
     """
 
     OID = -1
     VERSION = None
     RESOURCES = ()
-    iid = None
-    client = None
+    iid = client = more = None
 
     def __init__(self, **values):
         for name in values:
@@ -55,7 +64,7 @@ class Object:
 
     def read(self, rid, name):
         """The value of a resource. Refuse with `Lwm2mError`."""
-        value = getattr(self, name, None)
+        value = getattr(self, name, None) if name else self.more and self.more.get(rid)
         return value() if callable(value) else value
 
     def check(self, rid, value):
@@ -63,11 +72,15 @@ class Object:
 
     def write(self, rid, name, value):
         """Take a value that `check` has passed; bytes and dicts are the object's to keep."""
-        setattr(self, name, value)
+        if name:
+            setattr(self, name, value)
+        else:
+            self.more = self.more or {}
+            self.more[rid] = value
 
     def clear(self, rid, name):
         """Take the value away: a replacing write of the instance did not mention it."""
-        setattr(self, name, None)
+        self.write(rid, name, None)
 
     def execute(self, rid, name, args):
         """Run an executable resource: its method is called without an argument when the server

@@ -4,8 +4,7 @@ import gc
 import time
 from micropython import const
 
-from lwm2m.errors import Lwm2mError
-from lwm2m.objects.base import Object
+from lwm2m.objects.base import Lwm2mError, Object
 
 _NOT_IMPLEMENTED = const(0xA1)
 
@@ -133,14 +132,7 @@ class Device(Object):
 
 def _is_utc_offset(text):
     # ISO 8601: Z, +HH, +HHMM or +HH:MM
-    if text == "Z":
-        return True
-    digits = text[1:].replace(":", "")
-    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or text.count(":") > 1:
-        return False
-    if ":" in text and (len(digits) != 4 or text[3] != ":"):
-        return False
-    for c in digits:
-        if not c.isdigit():
-            return False
-    return int(digits[:2]) < 24 and int(digits[2:] or "0") < 60
+    digits = text[1:3] + text[4 if text[3:4] == ":" else 3 :]
+    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
+        return text == "Z"
+    return digits[:2] < "24" and digits[2:] < "60"

@@ -2,8 +2,7 @@
 
 from micropython import const
 
-from lwm2m.errors import Lwm2mError
-from lwm2m.objects.base import Object
+from lwm2m.objects.base import Lwm2mError, Object
 
 _NOT_ALLOWED = const(0x85)
 
@@ -46,27 +45,27 @@ class Server(Object):
         7, _STR | _RW | _MANDATORY, "binding",
         8, _E | _MANDATORY, "update",
         9, _E, "request_bootstrap",
-        10, _OBJLNK | _RW, "apn_link",
-        11, _UINT | _R, "alert_code",
-        12, _TIME | _R, "last_bootstrapped",
-        13, _UINT, "priority",
+        10, _OBJLNK | _RW, None,
+        11, _UINT | _R, None,
+        12, _TIME | _R, None,
+        13, _UINT, None,
         14, _UINT, "initial_delay_s",
-        15, _BOOL, "failure_blocks",
-        16, _BOOL, "bootstrap_on_failure",
+        15, _BOOL, None,
+        16, _BOOL, None,
         17, _UINT, "retry_count",
         18, _UINT, "retry_timer_s",
         19, _UINT, "sequence_delay_s",
         20, _UINT, "sequence_count",
-        21, _BOOL | _RW, "sms_trigger",
-        22, _STR | _RW, "transport",
-        23, _BOOL | _RW, "mute_send",
+        21, _BOOL | _RW, None,
+        22, _STR | _RW, None,
+        23, _BOOL | _RW, None,
     )
     # fmt: on
     lifetime_s = _DAY_S
     disable_timeout_s = _DAY_S
     storing = False
     binding = "U"
-    registration = None
+    initial_delay_s = retry_count = retry_timer_s = sequence_delay_s = registration = None
 
     def check(self, rid, value):
         if rid == _LIFETIME:

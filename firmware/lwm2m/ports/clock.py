@@ -46,27 +46,27 @@ class Deadline:
     """A point in time on a `Clock`. Allocates: nothing after construction."""
 
     def __init__(self, clock):
-        self._clock = clock
+        self.clock = clock
         self.s = clock.s
         self.ms = clock.ms
 
     def after(self, ms):
         """Set it to `ms` milliseconds from now (below 2**29)."""
-        ms += self._clock.ms
-        self.s = self._clock.s + ms // 1000
+        ms += self.clock.ms
+        self.s = self.clock.s + ms // 1000
         self.ms = ms % 1000
 
     def after_s(self, s):
         """Set it to `s` seconds from now (years if need be)."""
-        self.s = self._clock.s + s
-        self.ms = self._clock.ms
+        self.s = self.clock.s + s
+        self.ms = self.clock.ms
 
     def left_ms(self):
         """Milliseconds left: 0 when it is reached, at most one hour."""
-        s = self.s - self._clock.s
+        s = self.s - self.clock.s
         if s > _LONGEST_S:
             return _LONGEST_MS
         if s < 0:
             return 0
-        ms = s * 1000 + self.ms - self._clock.ms
+        ms = s * 1000 + self.ms - self.clock.ms
         return ms if ms > 0 else 0

@@ -26,7 +26,7 @@ class Udp:
         self.mtu = mtu
         self.sock = None
         self.data = b""
-        self._poll = select.poll()
+        self.poll = select.poll()
 
     def open(self):
         """Resolve the host and open a fresh socket (a new local port each time).
@@ -42,7 +42,7 @@ class Udp:
         except OSError:
             sock.close()
             raise
-        self._poll.register(sock, select.POLLIN)
+        self.poll.register(sock, select.POLLIN)
         if self.poller:
             self.poller.register(sock, select.POLLIN)
         self.sock = sock
@@ -50,7 +50,7 @@ class Udp:
     def close(self):
         """Close the socket; nothing when it is closed."""
         if self.sock:
-            self._poll.unregister(self.sock)
+            self.poll.unregister(self.sock)
             if self.poller:
                 self.poller.unregister(self.sock)
             self.sock.close()
@@ -64,7 +64,7 @@ class Udp:
         """
         if not self.sock:
             return -1
-        for _ in self._poll.ipoll(0):
+        for _ in self.poll.ipoll(0):
             self.data = self.sock.recv(self.mtu)
             n = len(self.data)
             if not n:
