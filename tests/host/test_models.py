@@ -1,0 +1,152 @@
+"""Object definitions: the shipped ones, the reader, the lookup by version."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import pytest
+from lwm2m_host.errors import ModelError
+from lwm2m_host.models import Models, ObjectModel, parse_xml
+from lwm2m_host.paths import Path
+from lwm2m_host.values import DataType
+
+
+def definition(oid: str = "30000", version: str = "1.0", items: str = "") -> bytes:
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<LWM2M><Object ObjectType="MODefinition"><Name>Pump</Name><Description1>A
+  pump.</Description1><ObjectID>{oid}</ObjectID><ObjectVersion>{version}</ObjectVersion>
+<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory>
+<Resources>{items}</Resources></Object></LWM2M>""".encode()
+
+
+ITEM = """<Item ID="5"><Name>Flow</Name><Operations>RW</Operations>
+<MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory>
+<Type>Unsigned Integer</Type><RangeEnumeration>0..10</RangeEnumeration><Units>l/s</Units>
+<Description>How fast.</Description></Item>"""
+
+
+def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None:
+    found = {item.id: item for item in Models.default()}
+    assert {0, 1, 2, 3, 4, 5, 6, 7, 3303, 3304, 3311, 3315} <= set(found)
+    assert all(item.resources and item.name and item.description for item in found.values())
+    for item in found.values():
+        for resource in item.resources.values():
+            assert resource.name, resource
+            assert resource.description, resource
+            assert resource.executable == (resource.type is DataType.NONE), resource
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "kind", "operations", "multiple", "units"),
+    [
+        ("/1/0/1", "Lifetime", DataType.INTEGER, "RW", False, "s"),
+        ("/1/0/8", "Registration Update Trigger", DataType.NONE, "E", False, ""),
+        ("/3/0/7", "Power Source Voltage", DataType.INTEGER, "R", True, "mV"),
+        ("/3/0/13", "Current Time", DataType.TIME, "RW", False, ""),
+        ("/3/0/22", "ExtDevInfo", DataType.OBJLNK, "R", True, ""),
+        ("/5/0/0", "Package", DataType.OPAQUE, "W", False, ""),
+        ("/6/0/0", "Latitude", DataType.FLOAT, "R", False, "lat"),
+        ("/3303/0/5700", "Sensor Value", DataType.FLOAT, "R", False, ""),
+        ("/3311/0/5850", "On/Off", DataType.BOOLEAN, "RW", False, ""),
+    ],
+)
+def test_shipped_resources_are_as_the_registry_has_them(
+    path: str, name: str, kind: DataType, operations: str, multiple: bool, units: str
+) -> None:
+    resource = Models.default().resource(Path.parse(path))
+    assert resource is not None
+    assert resource.name == name
+    assert resource.type is kind
+    assert resource.operations == operations
+    assert resource.multiple is multiple
+    assert resource.units == units
+
+
+def test_security_is_never_readable() -> None:
+    security = Models.default().object(0)
+    assert security is not None
+    assert all(item.operations == "" for item in security.resources.values())
+
+
+def test_a_definition_is_read_whole() -> None:
+    [pump] = parse_xml(definition(items=ITEM))
+    assert (pump.id, pump.name, pump.version, pump.multiple) == (30000, "Pump", (1, 0), True)
+    assert pump.description == "A pump."
+    flow = pump.resources[5]
+    assert flow.type is DataType.UNSIGNED
+    assert (flow.readable, flow.writable, flow.executable) == (True, True, False)
+    assert (flow.range, flow.units, flow.mandatory) == ("0..10", "l/s", True)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not readable as XML"),
+        (b"<LWM2M>", "not readable as XML"),
+        (b"<LWM2M></LWM2M>", "no <Object>"),
+        (definition(oid="x"), "bad id"),
+        (definition(oid="70000"), "bad id"),
+        (definition(version="one"), "bad version"),
+        (definition(items=ITEM + ITEM), "resource 5 occurs twice"),
+        (definition(items=ITEM.replace("Unsigned Integer", "Complex")), "unknown type 'complex'"),
+        (definition(items='<Item ID="-1"/>'), "bad id"),
+        (
+            b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><LWM2M>&e;</LWM2M>',
+            "not readable as XML",
+        ),
+        (
+            b'<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><LWM2M>&b;</LWM2M>',
+            "not readable as XML",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(data: bytes, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        parse_xml(data, "pump.xml")
+    assert str(caught.value).startswith("pump.xml: ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (None, (1, 2)),
+        ("1.0", (1, 0)),
+        ("1.1", (1, 0)),
+        ("1.2", (1, 2)),
+        ("1.10", (1, 2)),
+        ("2.0", (1, 2)),
+        ("0.9", (1, 0)),
+        ("rubbish", (1, 2)),
+    ],
+)
+def test_the_latest_version_that_is_not_above_the_wanted_one(
+    wanted: str | None, found: tuple[int, int]
+) -> None:
+    models = Models([ObjectModel(9, "old", (1, 0)), ObjectModel(9, "new", (1, 2))])
+    item = models.object(9, wanted)
+    assert item is not None
+    assert item.version == found
+
+
+def test_an_unknown_object_or_resource_has_no_definition() -> None:
+    models = Models.default()
+    assert models.object(9999) is None
+    assert models.resource(Path((3, 0, 9999))) is None
+    assert models.type_of(Path((3, 0))) is None
+
+
+def test_a_folder_adds_its_files_and_tells_which_it_left_out(tmp_path: FilePath) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "30000.xml").write_bytes(definition(items=ITEM))
+    (tmp_path / "broken.xml").write_bytes(b"<LWM2M>")
+    (tmp_path / "readme.txt").write_bytes(b"<LWM2M>")
+    models = Models.default()
+    [problem] = models.load(tmp_path)
+    assert "broken.xml" in problem
+    assert models.type_of(Path((30000, 0, 5))) is DataType.UNSIGNED
+    assert models.object(3) is not None
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: FilePath) -> None:
+    with pytest.raises(ModelError, match="no folder of object definitions"):
+        Models().load(tmp_path / "nowhere")
