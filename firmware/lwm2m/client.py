@@ -14,11 +14,8 @@ import sys
 import time
 from micropython import const
 
-from lwm2m.coap.builder import Builder
-from lwm2m.coap.message import Message
+from lwm2m.coap.message import Builder, Message
 from lwm2m.formats.link import Link
-from lwm2m.formats.opaque import Opaque
-from lwm2m.formats.text import Text
 from lwm2m.formats.tlv import Tlv
 from lwm2m.interfaces.registration import Registration
 from lwm2m.objects.security import Security
@@ -34,15 +31,16 @@ _BURST = const(8)
 class Client:
     """An LwM2M 1.1 client with the endpoint name `endpoint`.
 
-    `mtu` bytes of the largest datagram, at least 128; `ring` changing requests remembered for
+    `mtu` bytes of the largest datagram to send, at least 128 (640 carries blocks of 512 bytes, 1152
+    those of 1024; received are up to 1280 in any case); `ring` changing requests remembered for
     deduplication, for each server; `clock` a `ports.clock.Clock`; `on_event(event, registration)`
-    is called with "registration_done", "registration_failed", "update_done", "update_failed",
-    "deregistration_done", "deregistration_failed".
+    is called with "registered", "register_failed", "updated", "update_failed", "deregistered",
+    "leave_failed".
     Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes, and one
     more for each server.
     """
 
-    def __init__(self, endpoint, mtu=1152, ring=16, clock=None, on_event=None):
+    def __init__(self, endpoint, mtu=640, ring=16, clock=None, on_event=None):
         if not endpoint or not isinstance(endpoint, str):
             raise ValueError("endpoint: a name is needed")
         if mtu < 128 or ring < 1:
@@ -57,8 +55,8 @@ class Client:
         # Instances, ordered by object id and instance id
         self.objects = []
         self.registrations = []
-        self._codecs = [Tlv(), Text(), Opaque(), Link()]
-        self._timers = []
+        self.codecs = [Link(), Tlv()]
+        self.timers = []
         self.poll = select.poll()
         # Exponent of the largest block (RFC 7959 §2.2) that fits beside 64 bytes of header
         self.block_size = 6
@@ -87,18 +85,14 @@ class Client:
             i += 1
         self.objects.insert(i, instance)
         instance.client = self
-        self._changed()
+        self.update(True)
         return instance
 
     def remove(self, instance):
         """Take an instance away again."""
         self.objects.remove(instance)
         instance.client = None
-        self._changed()
-
-    def _changed(self):
-        for registration in self.registrations:
-            registration.update(True)
+        self.update(True)
 
     def find(self, oid, iid=-1):
         """The instance /oid/iid (default: the first one of the object), or None."""
@@ -107,12 +101,16 @@ class Client:
                 return instance
         return None
 
-    def codec(self, number):
+    def codec(self, format):
         """The codec of a content format, or None. Allocates: nothing."""
-        for codec in self._codecs:
-            if codec.FORMAT == number:
+        for codec in self.codecs:
+            if codec.FORMAT == format:
                 return codec
         return None
+
+    def add_format(self, codec):
+        """Speak one more content format, e.g. `formats.text.Text()`; TLV is always there."""
+        self.codecs.append(codec)
 
     def add_server(self, uri, ssid=None, lifetime_s=86400, binding="U", transport=None, **terms):
         """Add a server account: an instance of Security and one of Server. Returns the latter.
@@ -136,7 +134,7 @@ class Client:
         if not transport:
             from lwm2m.transport.udp import Udp
 
-            transport = Udp(host, port, self.mtu)
+            transport = Udp(host, port)
         transport.poller = self.poll
         security = self.add(Security(uri=uri, ssid=ssid))
         server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
@@ -167,7 +165,7 @@ class Client:
                 left = 0
             if left < due:
                 due = left
-        if self._timers:
+        if self.timers:
             left = self._run_timers()
             if left < due:
                 due = left
@@ -175,17 +173,12 @@ class Client:
 
     def wait(self, ms):
         """Block until a datagram arrives, but at most `ms` milliseconds."""
-        if self._open():
-            for _ in self.poll.ipoll(ms):
-                break
-        else:
-            time.sleep_ms(ms)
-
-    def _open(self):
         for registration in self.registrations:
             if registration.transport.sock:
-                return True
-        return False
+                for _ in self.poll.ipoll(ms):
+                    return
+                return
+        time.sleep_ms(ms)
 
     async def run(self):
         """Drive the client under asyncio until `leave` has done its work."""
@@ -193,24 +186,24 @@ class Client:
 
         await drive(self)
 
-    def after(self, ms, action):
-        """Call `action()` in `ms` milliseconds, from `step`."""
+    def after(self, ms, callback):
+        """Call `callback()` in `ms` milliseconds, from `step`."""
         deadline = Deadline(self.clock)
         deadline.after(ms)
-        self._timers.append((deadline, action))
+        self.timers.append((deadline, callback))
 
     def _run_timers(self):
         due = _NEVER_MS
         i = 0
-        while i < len(self._timers):
-            left = self._timers[i][0].left_ms()
+        while i < len(self.timers):
+            left = self.timers[i][0].left_ms()
             if left:
                 due = min(due, left)
                 i += 1
             else:
-                action = self._timers.pop(i)[1]
+                callback = self.timers.pop(i)[1]
                 try:
-                    action()
+                    callback()
                 except Exception as e:
                     sys.print_exception(e)
         return due
@@ -241,25 +234,20 @@ class Client:
                 return False
         return True
 
-    def update(self):
-        """Send an Update to every server soon."""
+    def update(self, links=False):
+        """Send an Update to every server soon; `links`: with the list of objects."""
         for registration in self.registrations:
-            registration.update()
+            registration.update(links)
 
     def reconnect(self):
-        """Register anew with every server, over fresh sockets."""
+        """Register anew with every server, over fresh sockets; also after `leave`."""
         for registration in self.registrations:
-            registration.reconnect()
+            registration.start()
 
     def leave(self, deregister=True):
         """Start to de-register from every server; `ended` tells when it is done."""
         for registration in self.registrations:
             registration.stop(deregister)
-
-    def start(self):
-        """Register again after `leave`."""
-        for registration in self.registrations:
-            registration.start()
 
     def stop(self, deregister=True, timeout_ms=5000):
         """De-register and wait for it, at most `timeout_ms`. Not under asyncio: `leave` there."""
@@ -279,20 +267,17 @@ def parse_uri(uri):
     if not isinstance(uri, str) or not uri.startswith(("coap://", "coaps://")):
         raise ValueError(_URI_WANTED)
     secure = uri[4] == "s"
-    host = uri[uri.index("//") + 2 :]
-    if host.endswith("/"):
-        host = host[:-1]
-    port = 5684 if secure else 5683
-    end = host.rfind("]") + 1
-    colon = host.rfind(":")
-    if colon >= end:
-        digits = host[colon + 1 :]
-        host = host[:colon]
-        port = int(digits) if digits.isdigit() else 0
-    if end:
-        host = host[1:-1] if host[0] == "[" and len(host) == end else ""
+    place = uri[uri.index("//") + 2 :].rstrip("/")
+    host, colon, port = place.rpartition(":")
+    if not colon or place[-1] == "]":
+        host = place
+        port = 5684 if secure else 5683
+    else:
+        port = int(port) if port.isdigit() else 0
+    if host[:1] == "[" and host[-1] == "]":
+        host = host[1:-1]
     elif ":" in host:
         host = ""  # an IPv6 address needs its brackets
-    if not host or "/" in host or "?" in host or not 0 < port < 65536:
+    if not host or "/" in host or not 0 < port < 65536:
         raise ValueError(_URI_WANTED)
     return secure, host, port

@@ -1,13 +1,14 @@
 """The exchange layer for one CoAP peer (RFC 7252 §4, §5.2, §5.3).
 
-One confirmable message of ours is in flight at a time (NSTART 1, §4.7) and kept in a buffer of
-its own until it is acknowledged. Requests that change something are remembered by message id,
+One confirmable message of ours is in flight at a time (NSTART 1, §4.7). It is not kept, but
+written again by the owner for each retransmission: that takes no buffer, and says what is true
+now. Requests that change something are remembered by message id,
 with the answer they got, so that a repeated one is answered again and never done twice (§4.5);
 reads are simply done again.
 
-The owner has: `on_request(message, builder)` -> response code, with one small integer to be
+The owner has: `on_build(builder, tag)` to write what we ask; `on_request(message, builder)` -> response code, with one small integer to be
 remembered for a repetition left in `builder.detail`; `on_repeat(message, builder, code)` to write
-the options of that answer again; and for what we asked `on_reply(message, tag)`, or
+the options of that answer again; `on_reply(message, tag)` for what we asked, or
 `on_failure(tag, reset)` when there was none, or a RST.
 """
 
@@ -16,7 +17,6 @@ import random
 from array import array
 from micropython import const
 
-from lwm2m.coap.builder import Builder
 from lwm2m.ports.clock import Deadline
 
 _CON = const(0)
@@ -47,10 +47,10 @@ class Exchange:
 
     `ack_timeout_ms` is ACK_TIMEOUT, `max_retransmit` MAX_RETRANSMIT (§4.8), `ring` how many
     changing requests are remembered; `error` the last OSError of the transport.
-    Allocates, once: a buffer of `mtu` bytes and 12 bytes for each entry of the ring.
+    Allocates, once: 12 bytes for each entry of the ring.
     """
 
-    def __init__(self, transport, owner, clock, message, builder, mtu, ring=16):
+    def __init__(self, transport, owner, clock, message, builder, ring=16):
         self.transport = transport
         self.ack_timeout_ms = 2000
         self.max_retransmit = 4
@@ -59,11 +59,9 @@ class Exchange:
         self.clock = clock
         self.message = message
         self.builder = builder
-        self.out = Builder(mtu)
-        self.empty = bytearray(4)
         self.mid = random.getrandbits(16)
         self.token = b""
-        self.tag = self.state = self.count = self.length = self.timeout_ms = 0
+        self.code = self.tag = self.state = self.count = self.timeout_ms = 0
         self.acked = self.sent = -1
         self.due = Deadline(clock)
         # Ring of (code << 16 | mid, time in seconds, what the answer carried)
@@ -82,32 +80,31 @@ class Exchange:
 
     # What we send
 
-    def request(self, code):
-        """Start a confirmable request and return the Builder to add options and payload to.
+    def request(self, code, tag):
+        """Send a confirmable request whose options and payload `owner.on_build` writes; the
+        outcome reaches the owner with `tag`. Only when `idle`.
 
-        Then call `send(tag)`. Only when `idle`. Allocates: a token of 4 bytes.
+        Returns False, and sends nothing, if it does not fit. Allocates: a token of 4 bytes.
         """
         self.token = os.urandom(4)
         self.sent = self.next_mid()
-        self.out.begin(_CON, code, self.sent, self.token, 0, 4)
-        return self.out
-
-    def send(self, tag):
-        """Send what `request` started; the outcome reaches the owner with `tag`.
-
-        Returns False, and sends nothing, if it did not fit into the buffer.
-        """
-        out = self.out
-        self.length = out.finish()
-        if out.more:
-            return False
+        self.code = code
         self.tag = tag
-        self.state = _UNACKNOWLEDGED
         self.count = 0
         # ACK_TIMEOUT times a random factor from 1 to ACK_RANDOM_FACTOR = 1.5 (§4.2)
-        self.timeout_ms = self.ack_timeout_ms + random.getrandbits(10) * self.ack_timeout_ms // 2046
+        timeout = self.ack_timeout_ms
+        self.timeout_ms = timeout + random.getrandbits(10) * timeout // 2046
+        return self._transmit()
+
+    def _transmit(self):
+        out = self.builder
+        out.begin(_CON, self.code, self.sent, self.token, 0, 4)
+        self.owner.on_build(out, self.tag)
+        if out.more:
+            return False
+        self.state = _UNACKNOWLEDGED
         self.due.after(self.timeout_ms)
-        self._send(out.buf, self.length)
+        self._send(out.buf, out.finish())
         return True
 
     def cancel(self):
@@ -122,11 +119,9 @@ class Exchange:
             self.error = e
 
     def _send_empty(self, kind, mid):
-        buf = self.empty
-        buf[0] = 0x40 | kind << 4
-        buf[2] = mid >> 8
-        buf[3] = mid & 255
-        self._send(buf, 4)
+        out = self.builder
+        out.begin(kind, 0, mid, b"", 0, 0)
+        self._send(out.buf, 4)
 
     # What arrives
 
@@ -157,12 +152,12 @@ class Exchange:
                     self.state = _ACKNOWLEDGED
                     self.due.after_s(_MAX_TRANSMIT_WAIT_S)
         elif message.code >= 64:
-            self._response(message, kind)
+            self.response(message, kind)
         elif kind <= _NON:
-            self._request(message)
+            self.serve(message)
         return True
 
-    def _response(self, message, kind):
+    def response(self, message, kind):
         if kind == _RST:
             return
         ours = self.state != _IDLE and message.has_token(self.token)
@@ -183,49 +178,44 @@ class Exchange:
             else:
                 self.owner.on_reply(message, self.tag)
 
-    def _request(self, message):
+    def serve(self, message):
         out = self.builder
         mid = message.mid
         if message.type == _CON:
             out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
         else:
             out.begin(_NON, 0, self.next_mid(), message.buf, 4, message.token_len)
-        changing = message.code != _GET and message.code != _FETCH
-        entry = self._remembered(mid) if changing else -1
         out.detail = 0
-        if entry >= 0:
-            answer = self.ring[entry] >> 16
-            out.detail = self.ring[entry + 2]
-            self.owner.on_repeat(message, out, answer)
+        # Has this change been made already (§4.5)? Reads are not remembered, but done again.
+        ring = self.ring
+        now = self.clock.s
+        changing = message.code != _GET and message.code != _FETCH
+        i = 0 if changing else len(ring)
+        while i < len(ring):
+            entry = ring[i]
+            if entry & 0xFFFF == mid and entry >> 16 and ring[i + 1] + _EXCHANGE_LIFETIME_S >= now:
+                break
+            i += 3
+        bad = message.bad_option
+        if i < len(ring):
+            code = entry >> 16
+            out.detail = ring[i + 2]
+            self.owner.on_repeat(message, out, code)
             changing = False
-        elif message.bad_option:
-            bad = message.bad_option
-            proxy = bad == _PROXY_URI or bad == _PROXY_SCHEME
-            answer = _PROXYING_NOT_SUPPORTED if proxy else _BAD_OPTION
+        elif not bad:
+            code = self.owner.on_request(message, out)
+        elif bad == _PROXY_URI or bad == _PROXY_SCHEME:
+            code = _PROXYING_NOT_SUPPORTED
         else:
-            answer = self.owner.on_request(message, out)
-        out.buf[1] = answer
+            code = _BAD_OPTION
         if changing:
-            self._remember(mid, answer, out.detail)
+            i = self.next
+            ring[i] = code << 16 | mid
+            ring[i + 1] = now
+            ring[i + 2] = out.detail
+            self.next = (i + 3) % len(ring)
+        out.buf[1] = code
         self._send(out.buf, out.finish())
-
-    # Deduplication (§4.5)
-
-    def _remembered(self, mid):
-        ring = self.ring
-        oldest = self.clock.s - _EXCHANGE_LIFETIME_S
-        for i in range(0, len(ring), 3):
-            if ring[i] & 0xFFFF == mid and ring[i] >> 16 and ring[i + 1] >= oldest:
-                return i
-        return -1
-
-    def _remember(self, mid, code, detail):
-        ring = self.ring
-        i = self.next
-        ring[i] = code << 16 | mid
-        ring[i + 1] = self.clock.s
-        ring[i + 2] = detail
-        self.next = (i + 3) % len(ring)
 
     # Time
 
@@ -239,8 +229,7 @@ class Exchange:
         if self.state == _UNACKNOWLEDGED and self.count < self.max_retransmit:
             self.count += 1
             self.timeout_ms *= 2
-            self.due.after(self.timeout_ms)
-            self._send(self.out.buf, self.length)
+            self._transmit()
             return self.timeout_ms
         self.state = _IDLE
         self.owner.on_failure(self.tag, False)

@@ -1,9 +1,10 @@
-"""CoAP framing (RFC 7252 §3), parsed in place: a received datagram is the buffer plus a few
-small integers.
+"""CoAP framing in place (RFC 7252 §3): a received datagram is the buffer plus a few small
+integers, a message to be sent is written straight into its buffer.
 
 Nothing here allocates after construction, for valid and for hostile input alike.
 """
 
+import struct
 from array import array
 from micropython import const
 
@@ -41,7 +42,8 @@ class Message:
         self.format = self.accept = self.observe = -1
         self.block1 = self.block2 = self.size1 = self.size2 = -1
         self.payload = self.end = 0
-        self.start = self.stop = 0
+        self.start = self.stop = self.index = 0
+        self.wanted = -1
 
     def parse(self, buf, n):
         """Read the datagram `buf[:n]` (any bytes-like object, kept until the next call).
@@ -71,6 +73,7 @@ class Message:
         self.block1 = self.block2 = self.size1 = self.size2 = -1
         self.queries = self.bad_option = 0
         number = depth = 0
+        wanted = self.wanted
         while pos < n:
             length = buf[pos]
             pos += 1
@@ -103,6 +106,11 @@ class Message:
             pos += length
             if pos > n or number > 65535:
                 return _REJECT
+            if number == wanted:
+                if not self.index:
+                    self.start = start
+                    self.stop = pos
+                self.index -= 1
             if number == _URI_PATH:
                 if depth >= 0:
                     if depth == 4 or not 0 < length < 6:
@@ -159,35 +167,11 @@ class Message:
     def option(self, number, index=0):
         """Find the `index`-th option of this number: True, and its value is
         `buf[start:stop]`. Only after a successful `parse`. Allocates: nothing."""
-        buf = self.buf
-        pos = 4 + self.token_len
-        current = 0
-        # The options were checked by parse(): this walk needs no bounds beyond their end.
-        while pos < self.payload and buf[pos] != 0xFF:
-            delta = buf[pos] >> 4
-            length = buf[pos] & 15
-            pos += 1
-            if delta == 13:
-                delta += buf[pos]
-                pos += 1
-            elif delta == 14:
-                delta = 269 + (buf[pos] << 8 | buf[pos + 1])
-                pos += 2
-            if length == 13:
-                length += buf[pos]
-                pos += 1
-            elif length == 14:
-                length = 269 + (buf[pos] << 8 | buf[pos + 1])
-                pos += 2
-            current += delta
-            if current == number:
-                if not index:
-                    self.start = pos
-                    self.stop = pos + length
-                    return True
-                index -= 1
-            pos += length
-        return False
+        self.wanted = number
+        self.index = index
+        self.parse(self.buf, self.end)
+        self.wanted = -1
+        return self.index < 0
 
     def has_token(self, token):
         """Whether the token of this message is `token`. Allocates: nothing."""
@@ -216,3 +200,139 @@ def _segment(buf, start, stop):
             return -1
         value = value * 10 + digit
     return value
+
+
+class Builder:
+    """Writes one message into a buffer that is made once.
+
+    Overflow is sticky: what does not fit sets `more`, and is checked once, at the end.
+    The payload is written through a window: the first `skip` bytes are passed over, what fits
+    is stored, the rest only sets `more`. So block n of a representation is the same writer run
+    with another window, and a length is measured by writing with nothing but skip.
+    `detail` is for the exchange layer: what to remember of an answer. `broken` is set by a format
+    whose content changed under its hands.
+    """
+
+    def __init__(self, size):
+        self.buf = bytearray(size)
+        self.size = self.end = size
+        self.pos = self.skip = self.detail = 0
+        self.start = self.number = self.end_of_options = 0
+        self.more = self.broken = False
+
+    def begin(self, kind, code, mid, token, at, n):
+        """Start a message of type `kind`; the token is `token[at:at + n]`. Allocates: nothing."""
+        buf = self.buf
+        buf[0] = 0x40 | kind << 4 | n
+        buf[1] = code
+        buf[2] = mid >> 8
+        buf[3] = mid & 255
+        pos = 4
+        while n:
+            buf[pos] = token[at]
+            pos += 1
+            at += 1
+            n -= 1
+        self.start = pos
+        self.rewind()
+
+    def rewind(self):
+        """Back to the state after `begin`: no options, no payload."""
+        self.pos = self.start
+        self.end = self.size
+        self.skip = self.number = self.end_of_options = 0
+        self.more = self.broken = False
+
+    def option(self, number, value):
+        """Append an option; numbers must come in order. Allocates: nothing below 256 bytes."""
+        self._header(number, len(value))
+        self.put(value)
+
+    def uint(self, number, value):
+        """Append an option holding an unsigned integer below 2**30 in its shortest form."""
+        n = 0 if not value else 1 if value < 256 else 2 if value < 65536 else 3
+        if n == 3 and value >> 24:
+            n = 4
+        self._header(number, n)
+        while n:
+            n -= 1
+            self.byte(value >> (n << 3) & 255)
+
+    def _header(self, number, n):
+        delta = number - self.number
+        self.number = number
+        first = delta if delta < 13 else 13 if delta < 269 else 14
+        self.byte(first << 4 | (n if n < 13 else 13 if n < 269 else 14))
+        while True:
+            if delta > 268:
+                delta -= 269
+                self.byte(delta >> 8)
+                self.byte(delta & 255)
+            elif delta > 12:
+                self.byte(delta - 13)
+            if n < 0:
+                return
+            delta = n
+            n = -1
+
+    def payload(self, skip=0, room=-1):
+        """Open the payload: pass over `skip` bytes, keep at most `room` (default: what fits)."""
+        self.byte(0xFF)
+        self.end_of_options = self.pos
+        self.skip = skip
+        if 0 <= room < self.end - self.pos:
+            self.end = self.pos + room
+
+    def byte(self, value):
+        """Append one byte. Allocates: nothing."""
+        if self.skip:
+            self.skip -= 1
+        elif self.pos < self.end:
+            self.buf[self.pos] = value
+            self.pos += 1
+        else:
+            self.more = True
+
+    def put(self, src, n=-1):
+        """Append `src[:n]` (bytes-like, or str of ASCII; default: all of it).
+
+        Allocates: nothing for n < 256 unless it crosses the edge of the window, else a slice.
+        """
+        if n < 0:
+            n = len(src)
+        pos = self.pos
+        if not self.skip:
+            end = pos + n
+            if end <= self.end:
+                # A slice with variable bounds is a new object; struct copies without one, and
+                # pads with zeros that the next write covers.
+                if n < 33 and pos + 32 <= self.size:
+                    struct.pack_into("32s", self.buf, pos, src)
+                elif n < 256 and pos + 255 <= self.size:
+                    struct.pack_into("255s", self.buf, pos, src)
+                elif n < 256:
+                    for i in range(n):
+                        self.buf[pos + i] = src[i]
+                else:
+                    self.buf[pos:end] = src if n == len(src) else memoryview(src)[:n]
+                self.pos = end
+                return
+        first = self.skip
+        if first >= n:
+            self.skip = first - n
+            return
+        self.skip = 0
+        n -= first
+        room = self.end - pos
+        if n > room:
+            self.more = True
+            n = room
+        self.buf[pos : pos + n] = memoryview(src)[first : first + n]
+        self.pos = pos + n
+
+    def finish(self):
+        """The length of the message. An empty payload loses its marker (RFC 7252 §3)."""
+        if self.end_of_options and self.pos == self.end_of_options:
+            self.pos -= 1
+        self.end_of_options = 0
+        return self.pos

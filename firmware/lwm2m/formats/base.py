@@ -1,7 +1,7 @@
 """What every content format shares: the codec interface and writing without garbage.
 
-A codec has two halves. Writing: `emit` walks the data model and calls `begin`, `instance`,
-`resource` and `end` with the `Builder` to write to. Reading: `open`, then `next` steps through
+A codec has two halves. Writing: `emit` walks the data model and calls `instance` and
+`resource(out, rid, flags, value)`. Reading: `open`, then `next` steps through
 the records, each with `iid`, `rid`, `riid` (-1: not said), and `value(flags)` decodes it.
 What does not decode sets `error`; nothing is ever raised for bytes from outside.
 """
@@ -18,21 +18,6 @@ _SHORT = const(64)
 SCRATCH = bytearray(_SHORT)
 
 
-def load_text(value):
-    """Put the UTF-8 form of a str into SCRATCH: its length, or -1 when it is too long.
-
-    struct copies the bytes of a str and pads with zeros; the padding tells where it ends.
-    Allocates: nothing.
-    """
-    n = len(value)
-    if n >= _SHORT:
-        return -1
-    struct.pack_into("64s", SCRATCH, 0, value)
-    while n < _SHORT and SCRATCH[n]:
-        n += 1
-    return n if n < _SHORT else -1
-
-
 def decimal(out, value):
     """Append a small non-negative integer in decimal. Allocates: nothing."""
     if value > 9:
@@ -45,11 +30,31 @@ class Codec:
 
     FORMAT = -1
 
-    def __init__(self):
-        self.iid = self.rid = self.riid = -1
-        self.error = False
+    iid = rid = riid = -1
+    error = False
+    src = SCRATCH
 
     # Writing
+
+    def load(self, value):
+        """Make `src[:n]` the bytes of a str or of bytes, and return n.
+
+        struct copies the UTF-8 form of a str and pads with zeros; the padding tells where it
+        ends. Allocates: nothing for bytes, nor for a str below 64 bytes.
+        """
+        n = len(value)
+        self.src = value
+        if isinstance(value, str):
+            if n < _SHORT:
+                struct.pack_into("64s", SCRATCH, 0, value)
+                while n < _SHORT and SCRATCH[n]:
+                    n += 1
+                if n < _SHORT:
+                    self.src = SCRATCH
+                    return n
+            self.src = value.encode()
+            n = len(self.src)
+        return n
 
     def fits(self, depth, flags):
         """Whether this format can carry a read at `depth` (of a resource with `flags`)."""
@@ -57,7 +62,6 @@ class Codec:
 
     def emit(self, out, client, path, depth):
         """Write the object or the instance that `path[:depth]` names, which exists."""
-        self.begin(out, path, depth)
         for instance in client.objects:
             if instance.OID != path[0] or (depth > 1 and instance.iid != path[1]):
                 continue
@@ -66,21 +70,11 @@ class Codec:
             else:
                 instance.visit(self, out)
             if out.more:
-                break
-        self.end(out)
-
-    def begin(self, out, path, depth):
-        """Start a representation."""
-
-    def end(self, out):
-        """End a representation."""
+                return
 
     def instance(self, out, instance):
         """Write an object instance inside of an object."""
         instance.visit(self, out)
-
-    def resource(self, out, rid, flags, value):
-        """Write a resource with all its instances."""
 
     def item(self, out, riid, flags, value):
         """Write one resource instance that was read on its own."""
@@ -111,6 +105,11 @@ class Codec:
 
     def value(self, flags):
         """The value of the record as its type wants it; None, and `error`, if it is not one."""
+
+
+def instances(value):
+    """The instance ids of a multiple resource, whose value is a dict or a tuple."""
+    return value if isinstance(value, dict) else range(len(value))
 
 
 def is_text(flags):

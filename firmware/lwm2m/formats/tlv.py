@@ -1,14 +1,13 @@
 """TLV, content format 11542 (LwM2M 1.1 Core §7.4.4).
 
-Integers leave in 1, 2, 4 or 8 bytes, the shortest that holds the signed value; floats in 4
-bytes when that loses nothing, else 8. Read are integers of 1 to 8 bytes, as some gateways send
-them at minimal length.
+Integers leave in 1, 2, 4 or 8 bytes, the shortest that holds the signed value. Read are integers
+of 1 to 8 bytes, as some gateways send them at minimal length, and floats of 4 or 8.
 """
 
 import struct
 from micropython import const
 
-from lwm2m.formats.base import SCRATCH, Codec, is_text, load_text
+from lwm2m.formats.base import SCRATCH, Codec, instances, is_text
 
 _UINT = const(3)
 _FLOAT = const(4)
@@ -21,6 +20,9 @@ _INSTANCE = const(0)
 _ITEM = const(0x40)
 _MULTIPLE = const(0x80)
 _RESOURCE = const(0xC0)
+
+# Floats leave as wide as the port keeps them: single on most boards, double on unix.
+_FLOAT_CODE = ">d" if 1.0 + 1e-9 != 1.0 else ">f"
 
 # A skip that no content reaches: what is written under it is only counted.
 _MEASURE = const(0x3FFFFFF)
@@ -38,9 +40,9 @@ class Tlv(Codec):
         n = _MEASURE - out.skip
         out.skip = skip
         self._header(out, _INSTANCE, instance.iid, n)
-        before = out.written()
+        before = out.pos - out.skip
         instance.visit(self, out)
-        if out.written() - before != n and not out.more:
+        if out.pos - out.skip - before != n and not out.more:
             # A value changed its width between the two passes: the caller starts again.
             out.broken = True
 
@@ -60,7 +62,7 @@ class Tlv(Codec):
         self._scalar(out, _ITEM, riid, flags & 15, value)
 
     def _items(self, out, kind, value):
-        for riid in value if isinstance(value, dict) else range(len(value)):
+        for riid in instances(value):
             self._scalar(out, _ITEM, riid, kind, value[riid])
 
     def _header(self, out, kind, number, n):
@@ -81,11 +83,8 @@ class Tlv(Codec):
     def _scalar(self, out, record, number, kind, value):
         src = SCRATCH
         if kind == _FLOAT:
-            struct.pack_into(">d", src, 0, value)
-            n = 8
-            if _is_single(src):
-                struct.pack_into(">f", src, 0, value)
-                n = 4
+            struct.pack_into(_FLOAT_CODE, src, 0, value)
+            n = struct.calcsize(_FLOAT_CODE)
         elif kind == _BOOL:
             src[0] = 1 if value else 0
             n = 1
@@ -93,14 +92,8 @@ class Tlv(Codec):
             struct.pack_into(">HH", src, 0, value[0], value[1])
             n = 4
         elif kind == _OPAQUE or is_text(kind):
-            n = -1
-            if isinstance(value, str):
-                n = load_text(value)
-                if n < 0:
-                    value = value.encode()
-            if n < 0:
-                src = value
-                n = len(src)
+            n = self.load(value)
+            src = self.src
         elif -128 <= value <= 127:
             struct.pack_into(">b", src, 0, value)
             n = 1
@@ -230,14 +223,3 @@ class Tlv(Codec):
             return value
         self.error = True
         return None
-
-
-def _is_single(b):
-    # Whether the double in b[0:8] survives as a single: the 29 lower bits of the mantissa are
-    # zero, and the exponent is zero, infinite, or within 2**-126..2**127.
-    if b[4] & 0x1F or b[5] or b[6] or b[7]:
-        return False
-    exponent = (b[0] & 0x7F) << 4 | b[1] >> 4
-    if not exponent:
-        return not (b[1] & 15 or b[2] or b[3] or b[4])
-    return exponent == 0x7FF or 896 < exponent < 1151

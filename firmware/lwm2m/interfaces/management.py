@@ -5,6 +5,7 @@ operation on the data model becomes a response code.
 import sys
 from micropython import const
 
+from lwm2m.formats.base import instances
 from lwm2m.objects.base import Lwm2mError
 
 _GET = const(1)
@@ -43,7 +44,7 @@ def serve(client, message, out):
     try:
         code = _serve(client, message, out)
     except Lwm2mError as e:
-        code = e.code
+        code = e.args[0] if e.args else _BAD_REQUEST
     except Exception as e:
         sys.print_exception(e)
         code = _INTERNAL
@@ -52,14 +53,14 @@ def serve(client, message, out):
     return code
 
 
-def _serve(client, m, out):
-    depth = m.depth
+def _serve(client, message, out):
+    depth = message.depth
     if depth < 0:
         return _NOT_FOUND
-    code = m.code
+    code = message.code
     if not depth or code > _PUT:
         return _NOT_ALLOWED
-    path = m.path
+    path = message.path
     oid = path[0]
     if not oid or oid == 21:
         return _UNAUTHORIZED
@@ -67,67 +68,69 @@ def _serve(client, m, out):
     instance = client.find(oid, path[1] if depth > 1 else -1)
     if not instance:
         return _NOT_FOUND
-    i = -1
+    index = -1
     flags = 0
     if depth > 2:
-        i = instance.index_of(path[2])
-        if i < 0:
+        index = instance.index_of(path[2])
+        if index < 0:
             return _NOT_FOUND
-        flags = instance.RESOURCES[i + 1]
+        flags = instance.RESOURCES[index + 1]
         if depth > 3 and not flags & _MULTI:
             return _NOT_FOUND
     if code == _GET:
-        return _read(client, m, out, instance, i, flags)
+        return read(client, message, out, instance, index, flags)
     if code == _PUT and depth > 1:
-        if m.format < 0 and m.payload == m.end:
+        if message.format < 0 and message.payload == message.end:
             # Write-Attributes belong to the reporting interface.
-            return _NOT_ALLOWED if m.queries else _BAD_REQUEST
-        return _write(client, m, instance, i, flags, True)
+            return _NOT_ALLOWED if message.queries else _BAD_REQUEST
+        return write(client, message, instance, index, flags, True)
     if code == _POST and depth > 1:
         if depth == 2 or (depth == 3 and flags & _W and flags & _MULTI):
-            return _write(client, m, instance, i, flags, False)
+            return write(client, message, instance, index, flags, False)
         if depth == 3 and flags & _E:
-            return _execute(m, instance, i)
+            return execute(message, instance, index)
     return _NOT_ALLOWED
 
 
 # Read and Discover
 
 
-def _read(client, m, out, instance, i, flags):
-    depth = m.depth
-    accept = m.accept
+def read(client, message, out, instance, index, flags):
+    depth = message.depth
+    accept = message.accept
     value = None
     if accept != _LINK and depth > 2:
         if not flags & _R:
             return _NOT_ALLOWED
-        value = instance.value_at(i)
+        value = instance.value_at(index)
         if value is None:
             return _NOT_FOUND
-        if depth > 3 and not _has_item(value, m.path[3]):
+        if depth > 3 and message.path[3] not in instances(value):
             return _NOT_FOUND
-    elif depth > 2 and (depth > 3 or not instance.exists_at(i)):
+    elif depth > 2 and (depth > 3 or not instance.exists_at(index)):
         return _NOT_FOUND
     if accept < 0:
         accept = _TLV
         if depth == 4 or (depth == 3 and not flags & _MULTI):
-            accept = _OCTETS if flags & 15 == _OPAQUE else _TEXT
+            single = _OCTETS if flags & 15 == _OPAQUE else _TEXT
+            if client.codec(single):
+                accept = single
     codec = client.codec(accept)
     if not codec or not codec.fits(depth, flags):
         return _NOT_ACCEPTABLE
     number = 0
     size = client.block_size
-    block = m.block2 >= 0
+    block = message.block2 >= 0
     if block:
-        size = m.block2 & 7
+        size = message.block2 & 7
         if size == 7:
             return _BAD_REQUEST
         if size > client.block_size:
             # Offer less than was asked for (RFC 7959 §2.4): the same place in smaller blocks.
-            number = m.block2 >> 4 << size - client.block_size
+            number = message.block2 >> 4 << size - client.block_size
             size = client.block_size
         else:
-            number = m.block2 >> 4
+            number = message.block2 >> 4
     for _ in range(4):
         out.rewind()
         out.uint(_CONTENT_FORMAT, accept)
@@ -138,14 +141,12 @@ def _read(client, m, out, instance, i, flags):
             flag = out.pos - 1
             out.payload(number << size + 4, 16 << size)
         if value is None:
-            codec.emit(out, client, m.path, depth)
+            codec.emit(out, client, message.path, depth)
         else:
-            codec.begin(out, m.path, depth)
             if depth == 4:
-                codec.item(out, m.path[3], flags, value[m.path[3]])
+                codec.item(out, message.path[3], flags, value[message.path[3]])
             else:
-                codec.resource(out, m.path[2], flags, value)
-            codec.end(out)
+                codec.resource(out, message.path[2], flags, value)
         if out.broken:
             continue
         if out.more and not block:
@@ -160,34 +161,28 @@ def _read(client, m, out, instance, i, flags):
     return _INTERNAL
 
 
-def _has_item(value, riid):
-    if isinstance(value, dict):
-        return riid in value
-    return riid < len(value)
-
-
 # Write
 
 
-def _write(client, m, instance, i, flags, replace):
-    depth = m.depth
-    path = m.path
-    if i >= 0 and not flags & _W:
+def write(client, message, instance, index, flags, replace):
+    depth = message.depth
+    path = message.path
+    if index >= 0 and not flags & _W:
         return _NOT_ALLOWED
     # A server that names no format for a single value means text.
-    codec = client.codec(m.format if m.format >= 0 or depth < 3 else _TEXT)
+    codec = client.codec(message.format if message.format >= 0 or depth < 3 else _TEXT)
     if not codec or codec.FORMAT == _LINK or not codec.fits(depth, flags):
         return _UNSUPPORTED_FORMAT
     # First everything is decoded and checked, then everything is written: a payload with one
     # mistake changes nothing.
-    staged = {}
+    values = {}
     table = instance.RESOURCES
-    codec.open(m.buf, m.payload, m.end, path, depth)
+    codec.open(message.buf, message.payload, message.end, path, depth)
     while codec.next():
-        i = instance.index_of(codec.rid)
-        if i < 0:
+        index = instance.index_of(codec.rid)
+        if index < 0:
             return _NOT_FOUND
-        flags = table[i + 1]
+        flags = table[index + 1]
         if not flags & _W:
             return _NOT_ALLOWED
         if depth > 2 and codec.rid != path[2]:
@@ -196,76 +191,72 @@ def _write(client, m, instance, i, flags, replace):
         if flags & _MULTI:
             if riid == -1 or (depth == 4 and riid != path[3]):
                 return _BAD_REQUEST
-            items = staged.get(i)
+            items = values.get(index)
             if items is None:
-                items = staged[i] = {}
+                items = values[index] = {}
                 if not replace or depth == 4:
-                    _copy_items(instance.value_at(i), items)
+                    old = instance.value_at(index) or ()
+                    for item in instances(old):
+                        items[item] = old[item]
             if riid >= 0:
                 items[riid] = codec.value(flags)
         elif riid != -1:
             return _BAD_REQUEST
         else:
-            staged[i] = codec.value(flags)
+            values[index] = codec.value(flags)
         if codec.error:
             return _BAD_REQUEST
-    if codec.error or (depth > 2 and not staged):
+    if codec.error or (depth > 2 and not values):
         return _BAD_REQUEST
     if replace and depth == 2:
-        for i in range(0, len(table), 3):
-            if i not in staged and table[i + 1] & _W:
-                if table[i + 1] & _MANDATORY:
+        for index in range(0, len(table), 3):
+            if index not in values and table[index + 1] & _W:
+                if table[index + 1] & _MANDATORY:
                     return _BAD_REQUEST
-                staged[i] = None
-    for i in staged:
-        if staged[i] is not None:
-            instance.check(table[i], staged[i])
-    _apply(instance, staged)
+                values[index] = None
+    for index in values:
+        if values[index] is not None:
+            instance.check(table[index], values[index])
+    _apply(instance, values)
     return _CHANGED
 
 
-def _copy_items(value, items):
-    if value is not None:
-        for riid in value if isinstance(value, dict) else range(len(value)):
-            items[riid] = value[riid]
-
-
-def _apply(instance, staged):
+def _apply(instance, values):
     table = instance.RESOURCES
     before = {}
     try:
-        for i in staged:
-            if table[i + 1] & _R:
-                before[i] = instance.value_at(i)
-            _store(instance, i, staged[i])
+        for index in values:
+            if table[index + 1] & _R:
+                before[index] = instance.value_at(index)
+            _store(instance, index, values[index])
     except Exception:
         # What was already written goes back: a Write is done whole or not at all.
-        for i in before:
-            _store(instance, i, before[i])
+        for index in before:
+            _store(instance, index, before[index])
         raise
 
 
-def _store(instance, i, value):
+def _store(instance, index, value):
     table = instance.RESOURCES
     if value is None:
-        instance.clear(table[i], table[i + 2])
+        instance.clear(table[index], table[index + 2])
     else:
-        instance.write(table[i], table[i + 2], value)
+        instance.write(table[index], table[index + 2], value)
 
 
 # Execute
 
 
-def _execute(m, instance, i):
-    if m.format > 0:
+def execute(message, instance, index):
+    if message.format > 0:
         return _UNSUPPORTED_FORMAT
     args = None
-    if m.payload < m.end:
-        args = parse_arguments(m.buf, m.payload, m.end)
+    if message.payload < message.end:
+        args = parse_arguments(message.buf, message.payload, message.end)
         if args is None:
             return _BAD_REQUEST
     table = instance.RESOURCES
-    instance.execute(table[i], table[i + 2], args)
+    instance.execute(table[index], table[index + 2], args)
     return _CHANGED
 
 

@@ -37,6 +37,7 @@ _DEREGISTERING = const(5)
 # What the next Update has to say
 _UPDATE = const(1)
 _LINKS = const(2)
+_TERMS = const(4)
 
 # An Update is sent this long before the lifetime ends, or at half of a short lifetime: time for
 # a whole sequence of retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2) and a new Register.
@@ -54,7 +55,7 @@ class Registration:
     """The client's registration with one server.
 
     `security` and `server` are its instances of objects 0 and 1, `location` the path the server
-    gave (a list of bytes) or None, `attempts` failures in a row, `error` the last reason: a
+    gave (a list of bytes) or None, `lifetime_s` and `binding` what the server was told, `attempts` failures in a row, `error` the last reason: a
     response code (4.13 also for a list of objects that does not fit into `mtu`), an OSError, or
     None for a time-out.
     """
@@ -65,18 +66,18 @@ class Registration:
         self.server = server
         self.transport = transport
         self.exchange = Exchange(
-            transport, self, client.clock, client.message, client.builder, client.mtu, client.ring
+            transport, self, client.clock, client.message, client.builder, client.ring
         )
         self.version = "1.1"
         self.location = None
         self.attempts = 0
         self.error = None
         self.state = _OFF
-        self._pending = 0
-        self._leaving = False
-        self._disabled_s = 0
-        self._sent_lifetime_s = 0
-        self._sent_binding = ""
+        self.pending = self.said = 0
+        self.leaving = False
+        self.disabled_s = 0
+        self.lifetime_s = 0
+        self.binding = ""
         self.due = Deadline(client.clock)
         server.registration = self
 
@@ -93,32 +94,26 @@ class Registration:
     # What the client wants
 
     def start(self):
-        """Register as soon as the initial delay (1/x/14) allows. Nothing if already under way."""
-        if self.state == _OFF:
-            self._leaving = False
-            self._wait(self.server.initial_delay_s or 0)
+        """Register anew, over a fresh socket, as soon as the initial delay (1/x/14) allows."""
+        self.exchange.cancel()
+        self.leaving = False
+        self.wait(self.server.initial_delay_s or 0)
 
     def stop(self, deregister=True):
         """De-register if registered, and end. `deregister=False`: end without a word."""
         if deregister and (self.registered or self.state == _DEREGISTERING):
-            self._leaving = True
+            self.leaving = True
         else:
-            self._end()
+            self.end()
 
-    def disable(self, seconds):
+    def disable(self, s):
         """De-register, and register again after that time (1/x/4)."""
-        self._disabled_s = seconds
-        self._leaving = True
+        self.disabled_s = s
+        self.leaving = True
 
     def update(self, links=False):
         """Send an Update soon; `links`: with the list of objects."""
-        self._pending |= _UPDATE | (_LINKS if links else 0)
-
-    def reconnect(self):
-        """Register again at once, over a fresh socket."""
-        if self.state != _OFF:
-            self.exchange.cancel()
-            self._wait(0)
+        self.pending |= _UPDATE | (_LINKS if links else 0)
 
     def step(self):
         """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
@@ -135,78 +130,70 @@ class Registration:
         if state != _REGISTERED or not self.exchange.idle:
             return left
         due = self.due.left_ms()
-        if self._leaving:
-            self._deregister()
-        elif self._pending or not due:
-            self._update()
+        if self.leaving:
+            self._ask(_DEREGISTERING)
+        elif self.pending or not due:
+            self._ask(_UPDATING)
         else:
             return due
         return 0
 
     # Requests
 
-    def _register(self, reopen):
+    def _register(self, open):
         try:
-            if reopen:
+            if open:
                 self.transport.open()
         except OSError as e:
             self.error = e
             self._failed()
             return
-        self.state = _REGISTERING
-        self._pending = 0
-        self.location = None
-        client = self.client
-        out = self.exchange.request(_POST)
-        out.option(_URI_PATH, b"rd")
-        out.uint(_CONTENT_FORMAT, _LINK)
-        out.option(_URI_QUERY, "lwm2m=" + self.version)
-        out.option(_URI_QUERY, ("ep=" + client.endpoint).encode())
-        self._lifetime_and_binding(out)
-        out.payload()
-        client.codec(_LINK).objects(out, client)
-        self._send()
+        self._ask(_REGISTERING)
 
-    def _send(self):
-        if not self.exchange.send(_POST):
+    def _ask(self, state):
+        self.state = state
+        server = self.server
+        said = self.pending
+        if state == _REGISTERING:
+            self.location = None
+            said = _LINKS | _TERMS
+        elif server.lifetime_s != self.lifetime_s or server.binding != self.binding:
+            said |= _TERMS
+        # A retransmission says the same again, whatever has changed since.
+        self.said = said
+        self.lifetime_s = server.lifetime_s
+        self.binding = server.binding
+        self.pending = 0
+        if not self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, state):
             self.error = _TOO_LARGE
             self._failed()
 
-    def _lifetime_and_binding(self, out):
-        server = self.server
-        self._sent_lifetime_s = server.lifetime_s
-        self._sent_binding = binding = server.binding
-        out.option(_URI_QUERY, "lt=%d" % server.lifetime_s)
-        queue = self.version != "1.0" and "Q" in binding
-        out.option(_URI_QUERY, "b=" + (binding.replace("Q", "") if queue else binding))
-        if queue:
-            out.option(_URI_QUERY, b"Q")
-
-    def _to_location(self, code):
-        out = self.exchange.request(code)
-        for segment in self.location:
-            out.option(_URI_PATH, segment)
-        return out
-
-    def _update(self):
-        self.state = _UPDATING
-        links = self._pending & _LINKS
-        self._pending = 0
-        out = self._to_location(_POST)
-        server = self.server
-        if links:
+    def on_build(self, out, tag):
+        """Write the request that is in flight: Register, Update or De-register (§6.2)."""
+        client = self.client
+        said = self.said
+        if tag == _REGISTERING:
+            out.option(_URI_PATH, b"rd")
+        else:
+            for segment in self.location:
+                out.option(_URI_PATH, segment)
+            if tag == _DEREGISTERING:
+                return
+        if said & _LINKS:
             out.uint(_CONTENT_FORMAT, _LINK)
-        if server.lifetime_s != self._sent_lifetime_s or server.binding != self._sent_binding:
-            self._lifetime_and_binding(out)
-        if links:
+        if tag == _REGISTERING:
+            out.option(_URI_QUERY, "lwm2m=" + self.version)
+            out.option(_URI_QUERY, ("ep=" + client.endpoint).encode())
+        if said & _TERMS:
+            binding = self.binding
+            out.option(_URI_QUERY, "lt=%d" % self.lifetime_s)
+            queue = self.version != "1.0" and "Q" in binding
+            out.option(_URI_QUERY, "b=" + (binding.replace("Q", "") if queue else binding))
+            if queue:
+                out.option(_URI_QUERY, b"Q")
+        if said & _LINKS:
             out.payload()
-            self.client.codec(_LINK).objects(out, self.client)
-        self._send()
-
-    def _deregister(self):
-        self.state = _DEREGISTERING
-        self._to_location(_DELETE)
-        self.exchange.send(_DELETE)
+            client.codec(_LINK).objects(out, client)
 
     # Answers
 
@@ -221,7 +208,11 @@ class Registration:
         state = self.state
         if state == _REGISTERING:
             if code == _CREATED:
-                self._registered(message)
+                self.location = location = []
+                while message.option(_LOCATION_PATH, len(location)):
+                    location.append(message.text())
+                self.attempts = 0
+                self._done("registered")
             elif code == _PRECONDITION_FAILED and self.version != "1.0":
                 # The server does not speak our version: try the next lower one (§6.2.1.1).
                 self.version = "1.0"
@@ -231,7 +222,7 @@ class Registration:
                 self._failed()
         elif state == _UPDATING:
             if code == _CHANGED:
-                self._up("update_done")
+                self._done("updated")
             else:
                 # 4.04: the server has forgotten us. Whatever else it says, we are not
                 # registered the way we think: register again at once.
@@ -240,13 +231,13 @@ class Registration:
                 self._register(False)
         elif state == _DEREGISTERING:
             self.error = None if code == _DELETED else code
-            self._end()
+            self.end()
 
     def on_failure(self, tag, reset):
         self.error = self.exchange.error
         self.exchange.error = None
         if self.state == _DEREGISTERING:
-            self._end()
+            self.end()
         elif self.state == _UPDATING:
             self.client.emit("update_failed", self)
             self._register(True)
@@ -255,18 +246,10 @@ class Registration:
 
     # Transitions
 
-    def _registered(self, message):
-        location = []
-        while message.option(_LOCATION_PATH, len(location)):
-            location.append(message.text())
-        self.location = location
-        self.attempts = 0
-        self._up("registration_done")
-
-    def _up(self, event):
+    def _done(self, event):
         self.error = None
         self.state = _REGISTERED
-        lifetime_s = self._sent_lifetime_s
+        lifetime_s = self.lifetime_s
         if not lifetime_s:
             self.due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
         elif lifetime_s > 2 * _LEAD_S:
@@ -275,25 +258,22 @@ class Registration:
             self.due.after(lifetime_s * 500)
         self.client.emit(event, self)
 
-    def _end(self):
+    def end(self):
         was = self.state
         self.exchange.cancel()
         self.transport.close()
         self.location = None
-        self._leaving = False
+        self.leaving = False
         self.state = _OFF
         if was == _DEREGISTERING:
-            if self.error is None:
-                self.client.emit("deregistration_done", self)
-            else:
-                self.client.emit("deregistration_failed", self)
-        if self._disabled_s:
-            self._wait(self._disabled_s)
-            self._disabled_s = 0
+            self.client.emit("leave_failed" if self.error else "deregistered", self)
+        if self.disabled_s:
+            self.wait(self.disabled_s)
+            self.disabled_s = 0
 
-    def _wait(self, seconds):
+    def wait(self, s):
         self.state = _WAITING
-        self.due.after_s(seconds)
+        self.due.after_s(s)
 
     def _failed(self):
         """Wait for the next attempt: longer each time, and never give up."""
@@ -314,5 +294,5 @@ class Registration:
             # The sequence has failed: a long pause, then the next one.
             self.attempts = 0
             wait_s = server.sequence_delay_s or _SEQUENCE_DELAY_S
-        self._wait(wait_s)
-        self.client.emit("registration_failed", self)
+        self.wait(wait_s)
+        self.client.emit("register_failed", self)

@@ -30,12 +30,9 @@ _E = const(0x40)
 class Lwm2mError(Exception):
     """Raised by an application handler to refuse an operation.
 
-    `code` is the response code that the server gets, one byte with the class in the upper three
-    bits (RFC 7252 §3): 0x80 is 4.00 Bad Request; `lwm2m.codes` has the names.
+    `Lwm2mError(code)`: the response code that the server gets, one byte with the class in the
+    upper three bits (RFC 7252 §3); `lwm2m.codes` has the names. Default: 4.00 Bad Request.
     """
-
-    def __init__(self, code=0x80):
-        self.code = code
 
 
 class Object:

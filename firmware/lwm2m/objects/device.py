@@ -45,7 +45,7 @@ class Device(Object):
         0, _STR | _R, "manufacturer",
         1, _STR | _R, "model",
         2, _STR | _R, "serial",
-        3, _STR | _R, "firmware_version",
+        3, _STR | _R, "firmware",
         4, _E | _MANDATORY, "reboot",
         5, _E, "factory_reset",
         6, _INT | _R | _MULTI, "power_sources",
@@ -54,14 +54,14 @@ class Device(Object):
         9, _INT | _R, "battery_level",
         10, _INT | _R, "memory_free",
         11, _INT | _R | _MULTI | _MANDATORY, "error_codes",
-        12, _E, "reset_error_codes",
+        12, _E, "reset_errors",
         13, _TIME | _RW, "current_time",
         14, _STR | _RW, "utc_offset",
         15, _STR | _RW, "timezone",
         16, _STR | _R | _MANDATORY, "binding",
         17, _STR | _R, "device_type",
-        18, _STR | _R, "hardware_version",
-        19, _STR | _R, "software_version",
+        18, _STR | _R, "hardware",
+        19, _STR | _R, "software",
         20, _INT | _R, "battery_status",
         21, _INT | _R, "memory_total",
         22, _OBJLNK | _R | _MULTI, "extensions",
@@ -71,7 +71,7 @@ class Device(Object):
     binding = "U"
     # Offset of the device's clock from the one the board keeps, after the server has set it
     time_offset_s = 0
-    reset_error_codes = True
+    reset_errors = True
     _epoch = 0
 
     def __init__(self, **values):

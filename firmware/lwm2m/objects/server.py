@@ -20,7 +20,6 @@ _LIFETIME = const(1)
 _PMIN = const(2)
 _PMAX = const(3)
 _BINDING = const(7)
-_TRANSPORT = const(22)
 _DAY_S = const(86400)
 
 
@@ -74,9 +73,6 @@ class Server(Object):
         elif rid == _BINDING:
             # Only UDP is here; the other letters of LwM2M §6.2.1.2 are not.
             if value != "U" and value != "UQ":
-                raise Lwm2mError()
-        elif rid == _TRANSPORT:
-            if value != "U":
                 raise Lwm2mError()
 
     def write(self, rid, name, value):

@@ -23,16 +23,16 @@ class Clock:
 
     def __init__(self, ticks_ms=time.ticks_ms):
         self._ticks = ticks_ms
-        self._last = ticks_ms()
+        self.last = ticks_ms()
         self.s = 0
         self.ms = 0
 
     def update(self):
         """Take over the time that has passed since the last call."""
         now = self._ticks()
-        passed = time.ticks_diff(now, self._last)
+        passed = time.ticks_diff(now, self.last)
         if passed > 0:
-            self._last = now
+            self.last = now
             self.advance(passed)
 
     def advance(self, ms):

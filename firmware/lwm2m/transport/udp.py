@@ -7,12 +7,16 @@ served request.
 
 import select
 import socket
+from micropython import const
+
+# What IPv6 carries unfragmented; a longer datagram loses its end here, and its block is refused.
+_LONGEST = const(1280)
 
 
 class Udp:
     """A UDP association with one server.
 
-    `host` name or address, `port`; `mtu` the largest datagram that is received whole.
+    `host` name or address, `port`. Datagrams of up to 1280 bytes are received whole.
     `sock` is the open socket or None; `poller`, if set, is a poll object that the socket is
     registered with as well. Errors of the network are `OSError`.
     """
@@ -20,10 +24,9 @@ class Udp:
     secure = False
     poller = None
 
-    def __init__(self, host, port=5683, mtu=1152):
+    def __init__(self, host, port=5683):
         self.host = host
         self.port = port
-        self.mtu = mtu
         self.sock = None
         self.data = b""
         self.poll = select.poll()
@@ -65,7 +68,7 @@ class Udp:
         if not self.sock:
             return -1
         for _ in self.poll.ipoll(0):
-            self.data = self.sock.recv(self.mtu)
+            self.data = self.sock.recv(_LONGEST)
             n = len(self.data)
             if not n:
                 # Some ports mark the socket closed after an empty datagram and stay deaf.
