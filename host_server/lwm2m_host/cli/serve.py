@@ -35,7 +35,6 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
-    setup_logging(verbose)
     definitions = Models.default()
     for folder in models or []:
         try:
@@ -43,6 +42,7 @@ def serve(
                 print(f"left out: {line}", file=sys.stderr)
         except ModelError as error:
             raise WrongArgument(str(error)) from None
+    setup_logging(verbose)
     with contextlib.suppress(KeyboardInterrupt):
         try:
             asyncio.run(_serve(host, port, http_port, definitions))
@@ -65,6 +65,7 @@ def setup_logging(verbose: bool) -> None:
 
 
 async def _serve(host: str, port: int, http_port: int, definitions: Models) -> None:
+    # Here, because the other commands do not need them and start faster without.
     from ..server import Server
     from ..web import ControlPlane
 

@@ -16,14 +16,15 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ..device import Device
-from ..errors import DeviceTimeout
-from ..server import Server
-from .unix import UnixDevice
+# Every pytest run of the project loads this file: the server is imported where it is used.
+if TYPE_CHECKING:
+    from ..device import Device
+    from ..server import Server
+    from .unix import UnixDevice
 
 REGISTRATION_TIMEOUT_S = 20.0
 
@@ -42,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 async def lwm2m_server() -> AsyncIterator[Server]:
     """A server of its own for each test, on a free port of 127.0.0.1."""
+    from ..server import Server
+
     async with Server(port=0) as server:
         yield server
 
@@ -51,6 +54,8 @@ async def lwm2m_process(
     request: pytest.FixtureRequest, lwm2m_server: Server, tmp_path: Path
 ) -> AsyncIterator[UnixDevice]:
     """The process of the device, started; `output` is what it printed."""
+    from .unix import UnixDevice
+
     options = _options(request)
     config = {
         "endpoint": _endpoint(request),
@@ -70,6 +75,8 @@ async def lwm2m_device(
     request: pytest.FixtureRequest, lwm2m_server: Server, lwm2m_process: UnixDevice
 ) -> Device:
     """A handle on a device of the unix port, registered with `lwm2m_server`."""
+    from ..errors import DeviceTimeout
+
     options = _options(request)
     timeout_s = options.get("timeout_s", REGISTRATION_TIMEOUT_S)
     endpoint = options.get("config", {}).get("endpoint", _endpoint(request))
