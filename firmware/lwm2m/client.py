@@ -31,13 +31,12 @@ _BURST = const(8)
 class Client:
     """An LwM2M 1.1 client with the endpoint name `endpoint`.
 
-    `mtu` bytes of the largest datagram to send, at least 128 (640 carries blocks of 512 bytes, 1152
-    those of 1024; received are up to 1280 in any case); `ring` changing requests remembered for
-    deduplication, for each server; `clock` a `ports.clock.Clock`; `on_event(event, registration)`
-    is called with "registered", "register_failed", "updated", "update_failed", "deregistered",
-    "leave_failed".
-    Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes, and one
-    more for each server.
+    `mtu` bytes of the largest datagram to send, at least 128 (640 carries blocks of 512 bytes,
+    1152 those of 1024; up to 1280 are received in any case); `ring` changing requests that are
+    remembered for deduplication, for each server; `clock` a `Clock`.
+    `on_event(event, registration)` is called with "registered", "register_failed", "updated",
+    "update_failed", "deregistered", "leave_failed".
+    Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes.
     """
 
     def __init__(self, endpoint, mtu=640, ring=16, clock=None, on_event=None):

@@ -6,10 +6,11 @@ now. Requests that change something are remembered by message id,
 with the answer they got, so that a repeated one is answered again and never done twice (§4.5);
 reads are simply done again.
 
-The owner has: `on_build(builder, tag)` to write what we ask; `on_request(message, builder)` -> response code, with one small integer to be
-remembered for a repetition left in `builder.detail`; `on_repeat(message, builder, code)` to write
-the options of that answer again; `on_reply(message, tag)` for what we asked, or
-`on_failure(tag, reset)` when there was none, or a RST.
+The owner has `on_build(builder, tag)` to write what we ask, `on_reply(message, tag)` for the
+answer, `on_failure(tag, reset)` when there was none or a RST; `on_request(message, builder)` to
+answer what we are asked: it returns the response code, and may leave one small integer in
+`builder.detail` to be remembered, so that `on_repeat(message, builder, code)` can write the
+options of the answer once more.
 """
 
 import os

@@ -54,10 +54,10 @@ _SEQUENCE_DELAY_S = const(86400)
 class Registration:
     """The client's registration with one server.
 
-    `security` and `server` are its instances of objects 0 and 1, `location` the path the server
-    gave (a list of bytes) or None, `lifetime_s` and `binding` what the server was told, `attempts` failures in a row, `error` the last reason: a
-    response code (4.13 also for a list of objects that does not fit into `mtu`), an OSError, or
-    None for a time-out.
+    `security` and `server` are its instances of objects 0 and 1; `location` is the path that the
+    server gave (a list of bytes) or None, `lifetime_s` and `binding` what it was told, `attempts`
+    failures in a row, `error` the last reason: a response code (4.13 also for a list of objects
+    that does not fit into `mtu`), an OSError, or None for a time-out.
     """
 
     def __init__(self, client, security, server, transport):

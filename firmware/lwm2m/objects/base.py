@@ -43,7 +43,7 @@ class Object:
     the resource does not exist here. Values by type: str, int, float, bool, bytes (opaque),
     seconds since 1970 (time), `(oid, iid)` (objlnk); multiple resources are a dict
     `{riid: value}` or a tuple. A resource without a name in the table is kept in `more[rid]`: a
-    name that nobody uses would cost 40 bytes. Raises ValueError for a name that is not in the table.
+    name that nobody uses would cost 40 bytes. Raises ValueError for an unknown name.
     """
 
     OID = -1
