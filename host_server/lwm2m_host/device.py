@@ -44,10 +44,11 @@ class Device:
 
     Requests to one device go out one after the other (NSTART 1, RFC 7252 §4.7).
 
-    Every operation takes `timeout_s`, the seconds it may take once it is its turn, and raises
-    NotRegistered, DeviceTimeout (DeviceUnreachable), DeviceReset, or the ResponseError of the
-    code that the device answered; PathError and ValueTypeError before anything is sent;
-    FormatError for an answer that cannot be decoded.
+    Every operation takes `timeout_s`: the seconds that its answer, and each block of a large one,
+    may take once it is its turn; by default what the server's Timing says. It raises
+    NotRegistered, DeviceTimeout (DeviceUnreachable), DeviceReset, TransferError, or the
+    ResponseError of the code that the device answered; PathError and ValueTypeError before
+    anything is sent; FormatError for an answer that cannot be decoded.
     """
 
     def __init__(self, server: Server, endpoint: str) -> None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from aiocoap import Context, Message
+from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.resource import PathCapable, Resource
 
@@ -27,7 +27,7 @@ from .models import Models
 from .registration import RegistrationInterface
 from .registry import Registration, Registry
 from .timing import Clock, Timing
-from .transport.udp import open_context
+from .transport.udp import CoapContext, open_context
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Server:
         self._registration = RegistrationInterface(
             self.registry, self.clock, self._registration_event, versions
         )
-        self._context: Context | None = None
+        self._context: CoapContext | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._deadline_changed = asyncio.Event()
 
@@ -121,7 +121,7 @@ class Server:
         await context.shutdown()
 
     @property
-    def context(self) -> Context:
+    def context(self) -> CoapContext:
         """The CoAP context. Raises ServerError when the server is not running."""
         if self._context is None:
             raise ServerError("the server is not running")

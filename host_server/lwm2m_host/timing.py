@@ -12,8 +12,8 @@ from aiocoap.numbers.constants import TransportTuning
 class Timing:
     """Transmission parameters of our requests (RFC 7252 §4.8).
 
-    `timeout_s` bounds a whole operation, answer included; None is MAX_TRANSMIT_WAIT, 93 s with the
-    defaults.
+    `timeout_s` is how long an answer, or each block of one, may take; None is MAX_TRANSMIT_WAIT,
+    93 s with the defaults.
     """
 
     ack_timeout_s: float = 2.0
@@ -27,7 +27,7 @@ class Timing:
         return self.ack_timeout_s * waits * self.ack_random_factor
 
     def timeout(self, timeout_s: float | None = None) -> float:
-        """Seconds that an operation may take, the caller's wish first."""
+        """Seconds that an answer may take, the caller's wish first."""
         for wish in (timeout_s, self.timeout_s):
             if wish is not None:
                 return wish

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,7 @@ class FakeDevice(Resource, PathCapable):
         self.endpoint = endpoint
         self.location: Sequence[str] = ()
         self.seen: list[Seen] = []
+        self.delay_s = 0.0  # before each answer, and each block of one
         self.answers: dict[tuple[str, str], Answer | Script] = {}
 
     async def __aenter__(self) -> FakeDevice:
@@ -57,6 +59,10 @@ class FakeDevice(Resource, PathCapable):
 
     async def __aexit__(self, *_: object) -> None:
         await self.context.shutdown()
+
+    async def render_to_pipe(self, pipe: Any) -> None:
+        await asyncio.sleep(self.delay_s)
+        await super().render_to_pipe(pipe)
 
     async def render(self, request: Message) -> Message:
         option = request.opt

@@ -292,6 +292,19 @@ async def test_a_large_write_leaves_block_by_block(device: Device, fake: FakeDev
     assert fake.seen[-1].content_format == 42
 
 
+async def test_a_long_transfer_may_take_longer_than_one_answer(
+    device: Device, fake: FakeDevice
+) -> None:
+    fake.answers["PUT", "/5/0/0"] = changed()
+    fake.answers["GET", "/3/0/0"] = content(bytes.fromhex("d0001388") + b"x" * 5000)
+    fake.delay_s = 0.1
+    await device.write("/5/0/0", bytes(5000), format="opaque", timeout_s=0.3)
+    assert len(await device.read("/3/0/0", timeout_s=0.3)) == 5000
+    fake.delay_s = 0.4
+    with pytest.raises(errors.DeviceTimeout):
+        await device.read("/3/0/0", timeout_s=0.3)
+
+
 async def test_requests_to_one_device_are_serialized(device: Device, fake: FakeDevice) -> None:
     busy = 0
     most = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiocoap import Context, Message, error
+from aiocoap import Message, error
 
 from ..errors import (
     DeviceReset,
@@ -14,19 +14,25 @@ from ..errors import (
     TransferError,
     response_error,
 )
+from .udp import CoapContext
 
 
 async def exchange(
-    context: Context, message: Message, timeout_s: float, *, endpoint: str, path: str
+    context: CoapContext, message: Message, timeout_s: float, *, endpoint: str, path: str
 ) -> Message:
     """Send a request, block by block where it is large, and return the successful answer.
+
+    `timeout_s` is how long the answer may take; in a block-wise transfer, each block's.
 
     `endpoint` and `path` are for the words of the errors. Raises DeviceTimeout, DeviceUnreachable,
     DeviceReset, TransferError, ServerError (the context was shut down) or the ResponseError of the
     answer's code.
     """
+    remote = message.remote
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s) as timer:
+            context.progress[remote] = lambda: timer.reschedule(loop.time() + timeout_s)
             answer = await context.request(message).response
     except (TimeoutError, error.TimeoutError):
         raise DeviceTimeout(
@@ -43,6 +49,8 @@ async def exchange(
     except error.Error as problem:
         text = str(problem) or type(problem).__name__
         raise TransferError(f"block-wise transfer failed: {path} ({text})") from None
+    finally:
+        context.progress.pop(remote, None)
     if not answer.code.is_successful():
         raise response_error(answer.code.dotted, path, _diagnostic(answer))
     return answer

@@ -27,12 +27,33 @@ from aiocoap.transports.udp6 import MessageInterfaceUDP6
 from ..errors import ServerError
 
 
+class CoapContext(Context):
+    """aiocoap's context, plus: who sent a request can learn that its transfer goes on.
+
+    `progress` maps a remote to a function that is called for each block that came from it in
+    answer to a request of ours.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.progress: dict[Any, Callable[[], None]] = {}
+
+
 class Manager(MessageManager):
     """aiocoap's message layer, plus: giving a request up also ends its retransmission.
 
     Otherwise a request that its caller has abandoned keeps NSTART's only place for up to 93 s, and
     whatever is sent to that device next waits behind it (RFC 7252 §4.7).
     """
+
+    def _process_response(self, response: Message) -> bool:
+        expected: bool = super()._process_response(response)
+        blocks = (response.opt.block1, response.opt.block2)
+        if expected and blocks != (None, None):
+            told = self.token_manager.context.progress.get(response.remote)
+            if told is not None:
+                told()
+        return expected
 
     def send_message(
         self, message: Message, messageerror_monitor: Callable[[], None]
@@ -113,7 +134,7 @@ def _free_ipv4_port(host: str, port: int) -> int:
 
 async def open_context(
     site: Any, host: str, port: int, *, ipv4_only: bool | None = None
-) -> tuple[Context, int]:
+) -> tuple[CoapContext, int]:
     """A context that serves `site` on host:port, and the port it really has.
 
     The requests it sends leave from the same socket. `ipv4_only` None means: where the kernel has
@@ -121,7 +142,7 @@ async def open_context(
     Raises ServerError.
     """
     loop = asyncio.get_running_loop()
-    context = Context(loop=loop, serversite=site, loggername="lwm2m_host.coap")
+    context = CoapContext(loop=loop, serversite=site, loggername="lwm2m_host.coap")
     tokens = TokenManager(context)
     manager = Manager(tokens)
     interface: Any
