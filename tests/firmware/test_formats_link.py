@@ -3,7 +3,7 @@
 from test_loopback import GET, LINK, Bench
 from testing import eq, heap_locked
 
-from lwm2m.coap.builder import Builder
+from lwm2m.coap.message import Builder
 from lwm2m.formats.link import Link
 from lwm2m.objects.base import Object
 from lwm2m.types import BOOL, INT, MULTI, RW, STR, E, R, W
@@ -139,8 +139,15 @@ def test_discover_and_list_allocate_nothing():
 
     out = Builder(1152)
     out.begin(0, 2, 1, b"", 0, 0)
-    heap_locked(discover, Link(), out, Model(Versioned(iid=0)))
-    heap_locked(register, Link(), out, Model(Plain(1, 0), Versioned(iid=0), Plain(42768, 65534)))
+    codec = Link()
+    thing = Versioned(iid=0)
+    thing.RESOURCES = thing.RESOURCES[:9]  # a look at a method takes a reference to it
+    model = Model(thing)
+    discover(codec, out, model)  # the first time takes the codec's attributes
+    heap_locked(discover, codec, out, model)
+    model = Model(Plain(1, 0), Versioned(iid=0), Plain(42768, 65534))
+    register(codec, out, model)
+    heap_locked(register, codec, out, model)
 
 
 PATH = (26242, 0, 0, 0)

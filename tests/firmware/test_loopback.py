@@ -324,4 +324,4 @@ def test_close_forgets_what_was_not_received():
 def test_bench_registers_and_asks():
     bench = Bench().registered()
     eq(bench.ask(GET, "/1/0/0", accept=TEXT).payload, b"1")
-    eq(bench.events, ["registration_done"])
+    eq(bench.events, ["registered"])
