@@ -1,0 +1,115 @@
+"""A small weather station that a LwM2M server manages.
+
+    micropython main.py [CONFIG]         CONFIG is config.json unless said otherwise
+
+Ctrl-C de-registers it and ends it. To make it yours, replace `measure`.
+"""
+
+import math
+import sys
+import time
+
+import machine
+
+from lwm2m.client import Client
+from lwm2m.config import ConfigError, load
+from lwm2m.formats.text import Text
+from lwm2m.objects.device import Device
+from lwm2m.objects.ipso import Humidity, Temperature
+
+ON_A_BOARD = hasattr(machine, "reset")
+
+
+def measure():
+    """Temperature in °C and relative humidity in %: read your sensor here."""
+    day = math.sin(time.time() % 600 * math.pi / 300)  # ten minutes long
+    return round(21 + 4 * day, 2), round(48 - 9 * day, 1)
+
+
+def reboot():
+    """What the server's Reboot does: a process, which cannot be reset, starts over."""
+    if ON_A_BOARD:
+        machine.reset()
+    raise Restart
+
+
+class Restart(BaseException):
+    """Ends `run` without a word to the server, as a reset would."""
+
+
+def report(event, registration):
+    """One line for whatever happens to the registration."""
+    reason = registration.error
+    if isinstance(reason, int):
+        reason = "%d.%02d" % (reason >> 5, reason & 31)
+    line = "%s: %s" % (registration.security.uri, event.replace("_", " "))
+    print(line + (" (%s)" % reason if reason else ""))
+
+
+def build(settings):
+    """The client that `settings` describe. Raises ValueError for what cannot be."""
+    client = Client(settings["endpoint"], mtu=settings.get("mtu", 640))
+    if settings.get("log", True):
+        client.on_event = report
+    for server in settings["servers"]:
+        client.add_server(**server)
+    client.add_format(Text())
+    client.add(Device(reboot=reboot, **settings.get("device", {})))
+    return client
+
+
+def run(client, interval_s):
+    """Measure every `interval_s` seconds and serve in between, until Ctrl-C."""
+    temperature = client.add(Temperature(unit="Cel", application="outside"))
+    humidity = client.add(Humidity(unit="%RH", application="outside"))
+    left_ms = 0
+    while not terminated:
+        if left_ms <= 0:
+            start = time.ticks_ms()
+            temperature.value, humidity.value = measure()
+        client.wait(min(client.step(), 500))
+        left_ms = interval_s * 1000 - time.ticks_diff(time.ticks_ms(), start)
+
+
+terminated = False
+
+
+def terminate(_):
+    """Called by the system for SIGTERM, as an interrupt: it may not allocate."""
+    global terminated
+    terminated = True
+
+
+def main(path="config.json"):
+    """Run until Ctrl-C. Returns the exit code: 1, after one line, when the settings are wrong."""
+    while True:
+        try:
+            settings = load(path)
+            client = build(settings)
+        except ConfigError as e:
+            print(e, file=sys.stderr)
+            return 1
+        except ValueError as e:
+            print("%s: %s" % (path, e), file=sys.stderr)
+            return 1
+        try:
+            run(client, settings.get("interval_s", 5))
+        except Restart:
+            client.stop(deregister=False)
+            continue
+        except KeyboardInterrupt:
+            pass
+        client.stop(timeout_ms=2000)
+        return 0
+
+
+if __name__ == "__main__":
+    if ON_A_BOARD:
+        main()
+    else:
+        import ffi
+
+        libc = ffi.open(None)
+        handler = ffi.callback("v", terminate, "i", lock=True)
+        libc.func("p", "signal", "iC")(15, handler)
+        sys.exit(main(*sys.argv[1:2]))
