@@ -66,7 +66,7 @@ def _read(path):
             except ValueError:
                 at = file.tell()
         with open(path) as file:
-            raise ConfigError("not JSON: look at line %d" % (file.read(at).count("\n") + 1))
+            raise ConfigError("not JSON: look at line %d" % (file.read(at - 1).count("\n") + 1))
     except OSError as e:
         if e.errno == errno.ENOENT:
             raise ConfigError("no such file; see config.example.json")
