@@ -8,6 +8,8 @@ The marker's arguments: `script` (default firmware/main.py), `config` (entries a
 config.json that the device is started with), `endpoint`, `timeout_s` (for the registration),
 and `width`, `heap`, `source`, `env`, `path` as UnixDevice takes them.
 
+`lwm2m_relay` puts a bad network between a device and a server.
+
 Needs pytest-asyncio with asyncio_mode = auto.
 """
 
@@ -15,14 +17,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 # Every pytest run of the project loads this file: the server is imported where it is used.
 if TYPE_CHECKING:
     from ..device import Device
+    from ..faults import Faults, Relay
     from ..server import Server
     from .unix import UnixDevice
 
@@ -85,6 +89,61 @@ async def lwm2m_device(
     except DeviceTimeout as problem:
         problem.add_note("the device printed:\n" + (lwm2m_process.output or "(nothing)"))
         raise
+
+
+class RelayFactory(Protocol):
+    """What the fixture `lwm2m_relay` is."""
+
+    async def __call__(
+        self,
+        target: Server | tuple[str, int],
+        *,
+        seed: int | None = None,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+        uplink: Faults | None = None,
+        downlink: Faults | None = None,
+        **faults: Any,
+    ) -> Relay: ...
+
+
+@pytest.fixture
+async def lwm2m_relay() -> AsyncIterator[RelayFactory]:
+    """Starts relays, and closes them after the test::
+
+        relay = await lwm2m_relay(lwm2m_server, loss=0.3, delay_ms=(50, 400))
+        async with UnixDevice("device.py", [relay.uri]):
+            ...
+            relay.rebind()
+
+    `target` is a Server or (host, port); keywords are the fields of Faults, for both directions,
+    and `seed`, `listen`, `uplink`, `downlink` as Relay takes them. When the test fails, its report
+    shows the seed and what passed.
+    """
+    from ..faults import Faults, Relay
+
+    async with AsyncExitStack() as stack:
+        relays: list[Relay] = []
+
+        async def start(
+            target: Server | tuple[str, int],
+            *,
+            seed: int | None = None,
+            listen: tuple[str, int] = ("127.0.0.1", 0),
+            uplink: Faults | None = None,
+            downlink: Faults | None = None,
+            **faults: Any,
+        ) -> Relay:
+            place = target if isinstance(target, tuple) else (target.host, target.port)
+            relay = Relay(
+                place, listen, Faults(**faults), uplink=uplink, downlink=downlink, seed=seed
+            )
+            print(f"lwm2m_relay: seed={relay.seed}")
+            relays.append(relay)
+            return await stack.enter_async_context(relay)
+
+        yield start
+        for relay in relays:
+            print(f"lwm2m_relay: seed={relay.seed}, up {relay.up}; down {relay.down}")
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
