@@ -391,9 +391,10 @@ async def test_closing_ends_event_streams_and_waits() -> None:
     waiting = asyncio.create_task(server.wait_for("never"))
     await asyncio.sleep(0)
     await server.close()
-    assert [event async for event in stream] == []
-    with pytest.raises(ServerError):
-        await waiting
+    async with asyncio.timeout(2):
+        assert [event async for event in stream] == []
+        with pytest.raises(ServerError):
+            await waiting
     await server.close()
 
 

@@ -372,7 +372,8 @@ async def test_events_arrive_as_they_happen(http: httpx.AsyncClient, server: Ser
             await device.update("lt=70")
             await device.deregister()
         await server.close()
-        told = [line async for line in lines if line]
+        async with asyncio.timeout(3):
+            told = [line async for line in lines if line]
     names = [line.removeprefix("event: ") for line in told[::2]]
     events = [json.loads(line.removeprefix("data: ")) for line in told[1::2]]
     assert names == ["REGISTRATION", "UPDATED", "DEREGISTRATION"]
