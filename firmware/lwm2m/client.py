@@ -14,7 +14,8 @@ import sys
 import time
 from micropython import const
 
-from lwm2m.coap.message import Builder, Message
+from lwm2m.coap.builder import Builder
+from lwm2m.coap.message import Message
 from lwm2m.formats.link import Link
 from lwm2m.formats.tlv import Tlv
 from lwm2m.interfaces.registration import Registration
@@ -23,7 +24,6 @@ from lwm2m.objects.server import Server
 from lwm2m.ports.clock import Clock, Deadline
 
 _NEVER_MS = const(3600000)
-_URI_WANTED = "uri: coap://host[:port] is needed"
 # Datagrams handled in one step before timers get their turn
 _BURST = const(8)
 
@@ -33,13 +33,16 @@ class Client:
 
     `mtu` bytes of the largest datagram to send, at least 128 (640 carries blocks of 512 bytes,
     1152 those of 1024; up to 1280 are received in any case); `ring` changing requests that are
-    remembered for deduplication, for each server; `clock` a `Clock`.
+    remembered for deduplication, for each server; `nstart` confirmable messages in flight at once;
+    `body_limit` bytes of the largest write in blocks, if no stream takes it; `clock` a `Clock`.
     `on_event(event, registration)` is called with "registered", "register_failed", "updated",
     "update_failed", "deregistered", "leave_failed".
     Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes.
     """
 
-    def __init__(self, endpoint, mtu=640, ring=16, clock=None, on_event=None):
+    def __init__(
+        self, endpoint, mtu=640, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
+    ):
         if not endpoint or not isinstance(endpoint, str):
             raise ValueError("endpoint: a name is needed")
         if mtu < 128 or ring < 1:
@@ -49,6 +52,11 @@ class Client:
         self.endpoint = endpoint
         self.mtu = mtu
         self.ring = ring
+        self.nstart = nstart
+        self.body_limit = body_limit
+        # Counts the changes that servers have made; the registration whose request is served
+        self.revision = 0
+        self.current = None
         self.clock = clock or Clock()
         self.on_event = on_event
         # Instances, ordered by object id and instance id
@@ -207,6 +215,13 @@ class Client:
                     sys.print_exception(e)
         return due
 
+    def later(self):
+        """For a handler that needs time: returns an object with `answer(code, payload, format)`,
+        to be called when it is done; the server is told to wait (RFC 7252 §5.2.2)."""
+        from lwm2m.coap.later import Later
+
+        return Later(self.current.exchange)
+
     def emit(self, event, registration):
         """Tell the application; an exception in its handler is printed and forgotten."""
         if self.on_event:
@@ -263,12 +278,13 @@ class Client:
 
 def parse_uri(uri):
     """(secure, host, port) of "coap[s]://host[:port]", IPv6 in brackets. Raises ValueError."""
-    if not isinstance(uri, str) or not uri.startswith(("coap://", "coaps://")):
-        raise ValueError(_URI_WANTED)
-    secure = uri[4] == "s"
-    place = uri[uri.index("//") + 2 :].rstrip("/")
+    place = ""
+    secure = False
+    if isinstance(uri, str) and uri.startswith(("coap://", "coaps://")):
+        secure = uri[4] == "s"
+        place = uri[uri.index("//") + 2 :].rstrip("/")
     host, colon, port = place.rpartition(":")
-    if not colon or place[-1] == "]":
+    if not colon or place[-1:] == "]":
         host = place
         port = 5684 if secure else 5683
     else:
@@ -278,5 +294,5 @@ def parse_uri(uri):
     elif ":" in host:
         host = ""  # an IPv6 address needs its brackets
     if not host or "/" in host or not 0 < port < 65536:
-        raise ValueError(_URI_WANTED)
+        raise ValueError("uri: coap://host[:port] is needed")
     return secure, host, port

@@ -1,23 +1,25 @@
-"""The exchange layer for one CoAP peer (RFC 7252 §4, §5.2, §5.3).
+"""The exchange layer for one CoAP peer (RFC 7252 §4, §5.2, §5.3; RFC 7959).
 
-One confirmable message of ours is in flight at a time (NSTART 1, §4.7). It is not kept, but
-written again by the owner for each retransmission: that takes no buffer, and says what is true
-now. Requests that change something are remembered by message id,
-with the answer they got, so that a repeated one is answered again and never done twice (§4.5);
-reads are simply done again.
+Confirmable messages of ours are in flight in slots: one (NSTART, RFC 7252 §4.7) unless the
+application wants more. A message is not kept but described: its owner writes it again for each
+retransmission, which takes no buffer. What does not fit leaves in blocks, written by the same
+owner through a window.
 
-The owner has `on_build(builder, tag)` to write what we ask, `on_reply(message, tag)` for the
-answer, `on_failure(tag, reset)` when there was none or a RST; `on_request(message, builder)` to
-answer what we are asked: it returns the response code, and may leave one small integer in
-`builder.detail` to be remembered, so that `on_repeat(message, builder, code)` can write the
-options of the answer once more.
+Requests that change something are remembered by message id, with the answer they got, so that a
+repeated one is answered again and never done twice (RFC 7252 §4.5); reads are simply done again.
+
+The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
+payload begins; `on_reply(message, tag)` for each answer, `on_failure(tag, reset)` when there was
+none or a RST; `on_request(message, builder)` to answer what we are asked: it returns the response
+code, or 0 if the answer comes later, and may leave one small integer in `builder.detail`, so that
+`on_repeat(message, builder, code)` can write the options of the answer once more.
 """
 
 import os
 import random
-from array import array
 from micropython import const
 
+from lwm2m.coap.ring import Ring
 from lwm2m.ports.clock import Deadline
 
 _CON = const(0)
@@ -27,52 +29,70 @@ _RST = const(3)
 
 _GET = const(1)
 _FETCH = const(5)
+_CONTINUE = const(0x5F)
 _BAD_OPTION = const(0x82)
 _PROXYING_NOT_SUPPORTED = const(0xA5)
 _PROXY_URI = const(35)
 _PROXY_SCHEME = const(39)
+_BLOCK2 = const(23)
+_BLOCK1 = const(27)
 
 _NEVER_MS = const(3600000)
-_EXCHANGE_LIFETIME_S = const(247)
 # How long to wait for the response after an empty acknowledgement: MAX_TRANSMIT_WAIT, §4.8.2.
 _MAX_TRANSMIT_WAIT_S = const(93)
 
-# State of the message in flight
+# State of a slot
 _IDLE = const(0)
 _UNACKNOWLEDGED = const(1)
 _ACKNOWLEDGED = const(2)
 
 
-class Exchange:
-    """One peer: `transport` to reach it, `owner` to decide, `message` and `builder` shared.
+class Slot:
+    """One confirmable message of ours: `code` and `tag` say what it is, `block1` and `block2`
+    which block of it (option values, -1: none), `owner` who writes it and learns its fate."""
 
-    `ack_timeout_ms` is ACK_TIMEOUT, `max_retransmit` MAX_RETRANSMIT (§4.8), `ring` how many
-    changing requests are remembered; `error` the last OSError of the transport.
-    Allocates, once: 12 bytes for each entry of the ring.
+    def __init__(self, clock):
+        self.due = Deadline(clock)
+        self.state = self.mid = self.code = self.count = self.timeout_ms = 0
+        self.block1 = self.block2 = -1
+        self.token = b""
+        self.tag = self.owner = None
+
+
+class Exchange:
+    """One peer: `transport` to reach it, `owner` to decide.
+
+    Tunables of RFC 7252 §4.8: `ack_timeout_ms` ACK_TIMEOUT, `ack_random` ACK_RANDOM_FACTOR less
+    one in percent, `max_retransmit` MAX_RETRANSMIT. `context` has what peers share: `clock`,
+    `message`, `builder`, `block_size` (exponent of our largest block, RFC 7959 §2.2), `nstart`
+    (NSTART) and `ring` (how many changing requests are remembered). `error` is the last OSError
+    of the transport.
+    Allocates, once: 8 bytes for each entry of the ring, about 150 for each slot.
     """
 
-    def __init__(self, transport, owner, clock, message, builder, ring=16):
+    def __init__(self, transport, owner, context):
         self.transport = transport
-        self.ack_timeout_ms = 2000
-        self.max_retransmit = 4
-        self.error = None
         self.owner = owner
-        self.clock = clock
-        self.message = message
-        self.builder = builder
+        self.clock = context.clock
+        self.message = context.message
+        self.builder = context.builder
+        self.block_size = context.block_size
+        self.ack_timeout_ms = 2000
+        self.ack_random = 50
+        self.max_retransmit = 4
+        self.error = self.upload = self.deferred = None
+        self.pending = []
         self.mid = random.getrandbits(16)
-        self.token = b""
-        self.code = self.tag = self.state = self.count = self.timeout_ms = 0
-        self.acked = self.sent = -1
-        self.due = Deadline(clock)
-        # Ring of (code << 16 | mid, time in seconds, what the answer carried)
-        self.ring = array("I", bytes(12 * ring))
-        self.next = 0
+        self.acked = -1
+        self.slots = [Slot(self.clock) for _ in range(context.nstart)]
+        self.ring = Ring(self.clock, context.ring)
 
-    @property
-    def idle(self):
-        """True when a confirmable message may be sent."""
-        return self.state == _IDLE
+    def free(self):
+        """A slot for a confirmable message, or None while all are taken."""
+        for slot in self.slots:
+            if not slot.state:
+                return slot
+        return None
 
     def next_mid(self):
         """A fresh message id: they count up from a random start (§4.4)."""
@@ -81,36 +101,67 @@ class Exchange:
 
     # What we send
 
-    def request(self, code, tag):
-        """Send a confirmable request whose options and payload `owner.on_build` writes; the
-        outcome reaches the owner with `tag`. Only when `idle`.
+    def request(self, code, tag, token=None):
+        """Send a confirmable message whose options and payload `owner.on_build` writes; the
+        outcome reaches the owner with `tag`. Only when there is a slot `free`.
 
+        With `token` it is a response of its own (§5.2.2): `tag` is then its owner, and the
+        acknowledgement its answer.
         Returns False, and sends nothing, if it does not fit. Allocates: a token of 4 bytes.
         """
-        self.token = os.urandom(4)
-        self.sent = self.next_mid()
-        self.code = code
-        self.tag = tag
-        self.count = 0
-        # ACK_TIMEOUT times a random factor from 1 to ACK_RANDOM_FACTOR = 1.5 (§4.2)
-        timeout = self.ack_timeout_ms
-        self.timeout_ms = timeout + random.getrandbits(10) * timeout // 2046
-        return self._transmit()
+        slot = self.free()
+        slot.code = code
+        slot.tag = tag
+        slot.owner = tag if token else self.owner
+        slot.block1 = slot.block2 = -1
+        return self.start(slot, token)
 
-    def _transmit(self):
-        out = self.builder
-        out.begin(_CON, self.code, self.sent, self.token, 0, 4)
-        self.owner.on_build(out, self.tag)
-        if out.more:
-            return False
-        self.state = _UNACKNOWLEDGED
-        self.due.after(self.timeout_ms)
+    def start(self, slot, token=None):
+        """Send the message of a slot with a fresh token and message id."""
+        slot.token = token or os.urandom(4)
+        slot.mid = self.next_mid()
+        slot.count = 0
+        timeout = self.ack_timeout_ms
+        # Times a random factor from 1 to ACK_RANDOM_FACTOR (§4.2)
+        slot.timeout_ms = timeout + timeout * self.ack_random // 100 * random.getrandbits(8) // 255
+        return self._transmit(slot)
+
+    def _transmit(self, slot):
+        self.slot = slot
+        out = self.build(slot)
+        if out.more or slot.block1 >= 0:
+            from lwm2m.coap.block import split
+
+            if not split(self, slot, out):
+                return False
+        slot.state = _UNACKNOWLEDGED
+        slot.due.after(slot.timeout_ms)
         self._send(out.buf, out.finish())
         return True
 
+    def build(self, slot):
+        """Have the message of a slot written: the Builder with it."""
+        out = self.builder
+        out.begin(_CON, slot.code, slot.mid, slot.token, 0, len(slot.token))
+        slot.owner.on_build(out, slot.tag)
+        return out
+
+    def payload(self, out):
+        """Open the payload of what `on_build` writes: all of it, or the block whose turn it is."""
+        slot = self.slot
+        if slot.block2 >= 0:
+            out.uint(_BLOCK2, slot.block2)
+        if slot.block1 < 0:
+            out.payload()
+        else:
+            size = slot.block1 & 7
+            out.uint(_BLOCK1, slot.block1 | 8)
+            out.payload(slot.block1 >> 4 << size + 4, 16 << size)
+
     def cancel(self):
-        """Forget the message in flight without telling the owner."""
-        self.state = _IDLE
+        """Forget the messages in flight without telling the owner."""
+        for slot in self.slots:
+            slot.state = _IDLE
 
     def _send(self, buf, n):
         # A full queue or a missing network is a lost datagram: retransmission is the remedy.
@@ -145,93 +196,137 @@ class Exchange:
         elif not message.code:
             if kind == _CON:
                 self._send_empty(_RST, message.mid)  # a CoAP ping (§4.3)
-            elif kind != _NON and self.state == _UNACKNOWLEDGED and message.mid == self.sent:
-                if kind == _RST:
-                    self.state = _IDLE
-                    self.owner.on_failure(self.tag, True)
-                else:
-                    self.state = _ACKNOWLEDGED
-                    self.due.after_s(_MAX_TRANSMIT_WAIT_S)
+            elif kind != _NON:
+                self._empty(message, kind)
         elif message.code >= 64:
-            self.response(message, kind)
+            if kind != _RST:
+                self._response(message, kind)
         elif kind <= _NON:
             self.serve(message)
         return True
 
-    def response(self, message, kind):
-        if kind == _RST:
-            return
-        ours = self.state != _IDLE and message.has_token(self.token)
-        if kind == _ACK:
-            # A piggybacked response matches by message id and by token (§5.3.2).
-            ours = ours and self.state == _UNACKNOWLEDGED and message.mid == self.sent
-        elif kind == _CON:
+    def _empty(self, message, kind):
+        for slot in self.slots:
+            if slot.state == _UNACKNOWLEDGED and slot.mid == message.mid:
+                if kind == _RST:
+                    slot.state = _IDLE
+                    slot.owner.on_failure(slot.tag, True)
+                elif slot.code >= 64:
+                    slot.state = _IDLE  # a response of ours has arrived
+                    slot.owner.on_reply(message, slot.tag)
+                else:
+                    slot.state = _ACKNOWLEDGED
+                    slot.due.after_s(_MAX_TRANSMIT_WAIT_S)
+
+    def _response(self, message, kind):
+        # Find what a response answers (§5.3.2).
+        ours = None
+        for slot in self.slots:
+            if slot.state and slot.code < 64 and message.has_token(slot.token):
+                # A piggybacked response matches by message id as well.
+                if kind != _ACK or (slot.state == _UNACKNOWLEDGED and slot.mid == message.mid):
+                    ours = slot
+        if kind == _CON:
             if ours or message.mid == self.acked:
                 self.acked = message.mid
                 self._send_empty(_ACK, message.mid)
             else:
                 self._send_empty(_RST, message.mid)
         if ours:
-            self.state = _IDLE
+            ours.state = _IDLE
             if message.bad_option:
                 # A critical option that we do not understand makes it useless (§5.4.1).
-                self.owner.on_failure(self.tag, True)
+                self.owner.on_failure(ours.tag, True)
+            elif ours.block1 >= 0 or message.block2 >= 8:
+                from lwm2m.coap.block import advance
+
+                advance(self, message, ours)
             else:
-                self.owner.on_reply(message, self.tag)
+                self.owner.on_reply(message, ours.tag)
 
     def serve(self, message):
+        """Answer a request, or repeat the answer it got."""
         out = self.builder
         mid = message.mid
-        if message.type == _CON:
-            out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
-        else:
+        kind = _ACK
+        if message.type == _NON:
+            kind = _NON
             out.begin(_NON, 0, self.next_mid(), message.buf, 4, message.token_len)
-        out.detail = 0
-        # Has this change been made already (§4.5)? Reads are not remembered, but done again.
-        ring = self.ring
-        now = self.clock.s
-        changing = message.code != _GET and message.code != _FETCH
-        i = 0 if changing else len(ring)
-        while i < len(ring):
-            entry = ring[i]
-            if entry & 0xFFFF == mid and entry >> 16 and ring[i + 1] + _EXCHANGE_LIFETIME_S >= now:
-                break
-            i += 3
-        bad = message.bad_option
-        if i < len(ring):
-            code = entry >> 16
-            out.detail = ring[i + 2]
-            self.owner.on_repeat(message, out, code)
-            changing = False
-        elif not bad:
-            code = self.owner.on_request(message, out)
-        elif bad == _PROXY_URI or bad == _PROXY_SCHEME:
-            code = _PROXYING_NOT_SUPPORTED
         else:
+            out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
+        out.detail = 0
+        for later in self.pending:
+            if later.mid == mid:
+                self._send_empty(_ACK, mid)
+                return
+        # Has this change been made already (§4.5)? Reads are not remembered, but done again.
+        changing = message.code != _GET and message.code != _FETCH
+        ring = self.ring
+        bad = message.bad_option
+        if changing and ring.find(mid):
+            code = ring.code
+            out.detail = ring.detail
+            if code:  # else it is still to be answered
+                self.owner.on_repeat(message, out, code)
+            changing = False
+        elif bad:
             code = _BAD_OPTION
+            if bad == _PROXY_URI or bad == _PROXY_SCHEME:
+                code = _PROXYING_NOT_SUPPORTED
+        else:
+            code = 0
+            if message.block1 >= 0:
+                if not self.upload:
+                    # Who never gets a block does not pay for it.
+                    from lwm2m.coap.block import Upload
+
+                    self.upload = Upload(self.owner)
+                code = self.upload.receive(message, out)
+            if not code:
+                code = self.owner.on_request(message, out)
+                later = self.deferred
+                if later:
+                    self.deferred = None
+                    if code < 128:
+                        code = 0
+                    else:
+                        self.pending.remove(later)
         if changing:
-            i = self.next
-            ring[i] = code << 16 | mid
-            ring[i + 1] = now
-            ring[i + 2] = out.detail
-            self.next = (i + 3) % len(ring)
-        out.buf[1] = code
-        self._send(out.buf, out.finish())
+            ring.append(mid, code, out.detail)
+        if message.block1 >= 0 and code and out.number < _BLOCK1 and not out.end_of_options:
+            # Which block this answers, and whether more are wanted (RFC 7959 §2.3)
+            block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)
+            if block & 7 > self.block_size:
+                block = block & 0xFFFFF8 | self.block_size
+            out.uint(_BLOCK1, block)
+        if code:
+            out.buf[1] = code
+            self._send(out.buf, out.finish())
+        elif kind == _ACK:
+            self._send_empty(_ACK, mid)
 
     # Time
 
     def step(self):
         """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
-        if self.state == _IDLE:
-            return _NEVER_MS
-        left = self.due.left_ms()
-        if left:
-            return left
-        if self.state == _UNACKNOWLEDGED and self.count < self.max_retransmit:
-            self.count += 1
-            self.timeout_ms *= 2
-            self._transmit()
-            return self.timeout_ms
-        self.state = _IDLE
-        self.owner.on_failure(self.tag, False)
-        return 0
+        due = _NEVER_MS
+        for later in self.pending:
+            if later.code and later.done is None and self.free():
+                later.done = False
+                self.ring.update(later.mid, later.code)
+                self.request(later.code, later, later.token)
+        for slot in self.slots:
+            if slot.state:
+                left = slot.due.left_ms()
+                if not left:
+                    if slot.state == _UNACKNOWLEDGED and slot.count < self.max_retransmit:
+                        slot.count += 1
+                        slot.timeout_ms *= 2
+                        self._transmit(slot)
+                        left = slot.timeout_ms
+                    else:
+                        slot.state = _IDLE
+                        slot.owner.on_failure(slot.tag, False)
+                if left < due:
+                    due = left
+        return due

@@ -1,9 +1,10 @@
 """What every content format shares: the codec interface and writing without garbage.
 
 A codec has two halves. Writing: `emit` walks the data model and calls `instance` and
-`resource(out, rid, flags, value)`. Reading: `open`, then `next` steps through
-the records, each with `iid`, `rid`, `riid` (-1: not said), and `value(flags)` decodes it.
-What does not decode sets `error`; nothing is ever raised for bytes from outside.
+`resource(out, rid, flags, value)` with the `Builder` to write to. Reading: a `reader()` is opened
+on a payload, `next` steps through the records, each with `iid`, `rid`, `riid` (-1: not said),
+and `value(flags)` decodes it. What does not decode sets `error`; nothing is ever raised for bytes
+from outside.
 """
 
 import struct
@@ -30,8 +31,6 @@ class Codec:
 
     FORMAT = -1
 
-    iid = rid = riid = -1
-    error = False
     src = SCRATCH
 
     # Writing
@@ -82,29 +81,11 @@ class Codec:
 
     # Reading
 
-    def open(self, buf, start, end, path, depth):
-        """Start to read the payload `buf[start:end]` of a write to `path[:depth]`.
+    def reader(self):
+        """A Reader of this format. Allocates: the Reader."""
+        from lwm2m.formats.reader import Reader
 
-        This and `next` are for formats that carry one value; the others replace them.
-        """
-        self.error = depth < 3
-        self.iid = path[1]
-        self.rid = path[2]
-        self.riid = path[3] if depth == 4 else -1
-        self.buf = buf
-        self.start = start
-        self.end = end
-        self.state = False
-
-    def next(self):
-        """Step to the next record: False at the end or on an error."""
-        if self.state or self.error:
-            return False
-        self.state = True
-        return True
-
-    def value(self, flags):
-        """The value of the record as its type wants it; None, and `error`, if it is not one."""
+        return Reader(self)
 
 
 def instances(value):

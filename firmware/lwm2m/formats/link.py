@@ -13,7 +13,7 @@ class Link(Codec):
     # Discover (LwM2M 1.1 Core §6.3.2)
 
     def emit(self, out, client, path, depth):
-        self._first = True
+        self.state = True
         instances = 0
         for instance in client.objects:
             if instance.OID != path[0] or (depth > 1 and instance.iid != path[1]):
@@ -22,12 +22,12 @@ class Link(Codec):
                 self._object(out, instance)
             instances += 1
             if depth < 3:
-                self._open(out, instance.OID, instance.iid)
+                self.open(out, instance.OID, instance.iid)
                 out.byte(62)
             table = instance.RESOURCES
             for i in range(0, len(table), 3):
                 if (depth < 3 or table[i] == path[2]) and instance.exists_at(i):
-                    self._open(out, instance.OID, instance.iid, table[i])
+                    self.open(out, instance.OID, instance.iid, table[i])
                     out.byte(62)
                     if table[i + 1] & _MULTI and depth > 1:
                         out.put(b";dim=")
@@ -42,7 +42,7 @@ class Link(Codec):
 
         An object is listed alone when it has a version or no instance.
         """
-        self._first = True
+        self.state = True
         last = -1
         for instance in client.objects:
             oid = instance.OID
@@ -51,20 +51,20 @@ class Link(Codec):
             if oid != last and instance.VERSION:
                 self._object(out, instance)
             last = oid
-            self._open(out, oid, instance.iid)
+            self.open(out, oid, instance.iid)
             out.byte(62)
 
     def _object(self, out, instance):
-        self._open(out, instance.OID)
+        self.open(out, instance.OID)
         out.byte(62)
         if instance.VERSION:
             out.put(b";ver=")
             out.put(instance.VERSION)
 
-    def _open(self, out, oid, iid=-1, rid=-1):
-        if not self._first:
+    def open(self, out, oid, iid=-1, rid=-1):
+        if not self.state:
             out.byte(44)
-        self._first = False
+        self.state = False
         out.byte(60)
         out.byte(47)
         decimal(out, oid)

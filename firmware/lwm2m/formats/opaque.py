@@ -15,10 +15,8 @@ class Opaque(Codec):
         return flags & 15 == _OPAQUE and (depth == 4 or (depth == 3 and not flags & _MULTI))
 
     def resource(self, out, rid, flags, value):
-        out.put(value)
+        out.pull(value, len(value))
 
-    def value(self, flags):
-        if flags & 15 == _OPAQUE:
-            return bytes(self.buf[self.start : self.end])
-        self.error = True
-        return None
+    def decode(self, raw, flags):
+        """The bytes, None for a resource that is not opaque."""
+        return raw if flags & 15 == _OPAQUE else None

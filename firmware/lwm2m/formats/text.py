@@ -51,9 +51,9 @@ class Text(Codec):
             stream.readinto(SCRATCH)
             out.put(SCRATCH, n)
 
-    def value(self, flags):
+    def decode(self, raw, flags):
+        """The value of a resource from its text, None if it is not one of its type."""
         kind = flags & 15
-        raw = bytes(self.buf[self.start : self.end])
         try:
             if kind == _OPAQUE:
                 import binascii
@@ -88,7 +88,6 @@ class Text(Codec):
                         return value
         except ValueError:
             pass
-        self.error = True
         return None
 
 

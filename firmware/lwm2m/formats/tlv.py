@@ -25,7 +25,7 @@ _RESOURCE = const(0xC0)
 _FLOAT_CODE = ">d" if 1.0 + 1e-9 != 1.0 else ">f"
 
 # A skip that no content reaches: what is written under it is only counted.
-_MEASURE = const(0x3FFFFFF)
+_MEASURE = const(0x3FFFFFFF)
 
 
 class Tlv(Codec):
@@ -52,16 +52,16 @@ class Tlv(Codec):
             return
         skip = out.skip
         out.skip = _MEASURE
-        self._items(out, flags & 15, value)
+        self.items(out, flags & 15, value)
         n = _MEASURE - out.skip
         out.skip = skip
         self._header(out, _MULTIPLE, rid, n)
-        self._items(out, flags & 15, value)
+        self.items(out, flags & 15, value)
 
     def item(self, out, riid, flags, value):
         self._scalar(out, _ITEM, riid, flags & 15, value)
 
-    def _items(self, out, kind, value):
+    def items(self, out, kind, value):
         for riid in instances(value):
             self._scalar(out, _ITEM, riid, kind, value[riid])
 
@@ -80,7 +80,7 @@ class Tlv(Codec):
         if n > 7:
             out.byte(n & 255)
 
-    def _scalar(self, out, record, number, kind, value):
+    def _scalar(self, out, mode, number, kind, value):
         src = SCRATCH
         if kind == _FLOAT:
             struct.pack_into(_FLOAT_CODE, src, 0, value)
@@ -94,132 +94,22 @@ class Tlv(Codec):
         elif kind == _OPAQUE or is_text(kind):
             n = self.load(value)
             src = self.src
-        elif -128 <= value <= 127:
-            struct.pack_into(">b", src, 0, value)
-            n = 1
-        elif -32768 <= value <= 32767:
-            struct.pack_into(">h", src, 0, value)
-            n = 2
-        elif -0x80000000 <= value <= 0x7FFFFFFF:
-            struct.pack_into(">i", src, 0, value)
-            n = 4
         else:
+            n = 1
+            if not -128 <= value <= 127:
+                n = 2 if -32768 <= value <= 32767 else 4
+                if not -0x80000000 <= value <= 0x7FFFFFFF:
+                    n = 8
             struct.pack_into(">Q" if value > 0x7FFFFFFFFFFFFFFF else ">q", src, 0, value)
-            n = 8
-        self._header(out, record, number, n)
-        out.put(src, n)
-
-    # Reading
-
-    def open(self, buf, start, end, path, depth):
-        self.error = False
-        self.iid = path[1] if depth > 1 else -1
-        self.rid = path[2] if depth > 2 else -1
-        self.riid = -1
-        self.buf = buf
-        self.pos = start
-        self.end = end
-        self.depth = depth
-        self._instance_end = self._multi_end = -1
-
-    def next(self):
-        buf = self.buf
-        while True:
-            pos = self.pos
-            if pos == self._multi_end:
-                self._multi_end = -1
-            if pos == self._instance_end:
-                self._instance_end = -1
-            if pos >= self.end:
-                return False
-            limit = self.end
-            if self._multi_end >= 0:
-                limit = self._multi_end
-            elif self._instance_end >= 0:
-                limit = self._instance_end
-            first = buf[pos]
-            wide = first >> 5 & 1
-            extra = first >> 3 & 3
-            if pos + 2 + wide + extra > limit:
-                self.error = True
-                return False
-            number = buf[pos + 1]
-            pos += 2
-            if wide:
-                number = number << 8 | buf[pos]
-                pos += 1
-            n = first & 7
-            if extra:
-                n = 0
-                while extra:
-                    n = n << 8 | buf[pos]
-                    pos += 1
-                    extra -= 1
-            if pos + n > limit:
-                self.error = True
-                return False
-            kind = first & 0xC0
-            if kind == _RESOURCE and self._multi_end < 0:
-                self.rid = number
-                self.riid = -1
-            elif kind == _ITEM and (self._multi_end >= 0 or self.depth > 2):
-                self.riid = number
-            elif kind == _MULTIPLE and self._multi_end < 0:
-                self.rid = number
-                self.pos = pos
-                if n:
-                    self._multi_end = pos + n
-                    continue
-                self.riid = -2  # a multiple resource without instances
-                return True
-            elif kind == _INSTANCE and self._instance_end < 0 and self._multi_end < 0:
-                if self.depth > 1 and number != self.iid:
-                    self.error = True
-                    return False
-                self.iid = number
-                self.pos = pos
-                if n:
-                    self._instance_end = pos + n
-                continue
-            else:
-                self.error = True
-                return False
-            self.pos = pos + n
-            self.start = pos
-            return True
-
-    def value(self, flags):
-        buf = self.buf
-        start = self.start
-        end = self.pos
-        n = end - start
-        kind = flags & 15
-        if is_text(kind):
-            try:
-                return str(buf[start:end], "utf-8")
-            except UnicodeError:
-                self.error = True
-                return None
+            for i in range(n):
+                src[i] = src[8 - n + i]
+        self._header(out, mode, number, n)
         if kind == _OPAQUE:
-            return bytes(buf[start:end])
-        if kind == _FLOAT:
-            if n == 4:
-                return struct.unpack_from(">f", buf, start)[0]
-            if n == 8:
-                return struct.unpack_from(">d", buf, start)[0]
-        elif kind == _BOOL:
-            if n == 1 and buf[start] < 2:
-                return buf[start] == 1
-        elif kind == _OBJLNK:
-            if n == 4:
-                return struct.unpack_from(">HH", buf, start)
-        elif 0 < n < 9:
-            value = 0
-            for i in range(start, end):
-                value = value << 8 | buf[i]
-            # Widths that the format does not have come from gateways that know no sign.
-            if kind != _UINT and n & n - 1 == 0 and buf[start] > 127:
-                value -= 1 << (n << 3)
-            return value
-        self.error = True
-        return None
+            out.pull(src, n)
+        else:
+            out.put(src, n)
+
+    def reader(self):
+        from lwm2m.formats.tlv_reader import TlvReader
+
+        return TlvReader(self)

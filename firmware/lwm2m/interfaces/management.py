@@ -24,6 +24,11 @@ _INTERNAL = const(0xA0)
 
 _CONTENT_FORMAT = const(12)
 _BLOCK2 = const(23)
+_ETAG = const(4)
+_SIZE2 = const(28)
+
+# A skip that no content reaches: what is written under it is only counted.
+_MEASURE = const(0x3FFFFFFF)
 
 _TEXT = const(0)
 _LINK = const(40)
@@ -83,13 +88,20 @@ def _serve(client, message, out):
         if message.format < 0 and message.payload == message.end:
             # Write-Attributes belong to the reporting interface.
             return _NOT_ALLOWED if message.queries else _BAD_REQUEST
-        return write(client, message, instance, index, flags, True)
+        return _operations().write(client, message, instance, index, flags, True)
     if code == _POST and depth > 1:
         if depth == 2 or (depth == 3 and flags & _W and flags & _MULTI):
-            return write(client, message, instance, index, flags, False)
+            return _operations().write(client, message, instance, index, flags, False)
         if depth == 3 and flags & _E:
-            return execute(message, instance, index)
+            return _operations().execute(message, instance, index)
     return _NOT_ALLOWED
+
+
+def _operations():
+    # A device that is only read does not pay for being changed.
+    from lwm2m.interfaces import operations
+
+    return operations
 
 
 # Read and Discover
@@ -131,163 +143,42 @@ def read(client, message, out, instance, index, flags):
             size = client.block_size
         else:
             number = message.block2 >> 4
-    for _ in range(4):
+    length = -1
+    for _ in range(6):
         out.rewind()
-        out.uint(_CONTENT_FORMAT, accept)
-        if not block:
-            out.payload()
+        if block and length < 0:
+            # First its length: an ETag of that and of the last change tells the reader of a
+            # later block that what it has no longer fits (RFC 7959 §2.4).
+            out.skip = _MEASURE
         else:
-            out.uint(_BLOCK2, number << 4 | 8 | size)
-            flag = out.pos - 1
-            out.payload(number << size + 4, 16 << size)
+            if block:
+                out.uint(_ETAG, (client.revision & 0x3FFF) << 16 | length & 0xFFFF)
+            out.uint(_CONTENT_FORMAT, accept)
+            if not block:
+                out.payload()
+            else:
+                out.uint(_BLOCK2, number << 4 | 8 | size)
+                flag = out.pos - 1
+                if message.size2 >= 0:
+                    out.uint(_SIZE2, length)
+                out.payload(number << size + 4, 16 << size)
         if value is None:
             codec.emit(out, client, message.path, depth)
+        elif depth == 4:
+            codec.item(out, message.path[3], flags, value[message.path[3]])
         else:
-            if depth == 4:
-                codec.item(out, message.path[3], flags, value[message.path[3]])
-            else:
-                codec.resource(out, message.path[2], flags, value)
+            codec.resource(out, message.path[2], flags, value)
         if out.broken:
-            continue
-        if out.more and not block:
+            length = -1
+        elif block and length < 0:
+            length = _MEASURE - out.skip
+        elif not block and out.more:
             block = True
-            continue
-        if block:
-            if out.skip:
-                return _BAD_REQUEST  # a block behind the end
-            if not out.more:
-                out.buf[flag] &= 0xF7
-        return _CONTENT
-    return _INTERNAL
-
-
-# Write
-
-
-def write(client, message, instance, index, flags, replace):
-    depth = message.depth
-    path = message.path
-    if index >= 0 and not flags & _W:
-        return _NOT_ALLOWED
-    # A server that names no format for a single value means text.
-    codec = client.codec(message.format if message.format >= 0 or depth < 3 else _TEXT)
-    if not codec or codec.FORMAT == _LINK or not codec.fits(depth, flags):
-        return _UNSUPPORTED_FORMAT
-    # First everything is decoded and checked, then everything is written: a payload with one
-    # mistake changes nothing.
-    values = {}
-    table = instance.RESOURCES
-    codec.open(message.buf, message.payload, message.end, path, depth)
-    while codec.next():
-        index = instance.index_of(codec.rid)
-        if index < 0:
-            return _NOT_FOUND
-        flags = table[index + 1]
-        if not flags & _W:
-            return _NOT_ALLOWED
-        if depth > 2 and codec.rid != path[2]:
-            return _BAD_REQUEST
-        riid = codec.riid
-        if flags & _MULTI:
-            if riid == -1 or (depth == 4 and riid != path[3]):
-                return _BAD_REQUEST
-            items = values.get(index)
-            if items is None:
-                items = values[index] = {}
-                if not replace or depth == 4:
-                    old = instance.value_at(index) or ()
-                    for item in instances(old):
-                        items[item] = old[item]
-            if riid >= 0:
-                items[riid] = codec.value(flags)
-        elif riid != -1:
-            return _BAD_REQUEST
         else:
-            values[index] = codec.value(flags)
-        if codec.error:
-            return _BAD_REQUEST
-    if codec.error or (depth > 2 and not values):
-        return _BAD_REQUEST
-    if replace and depth == 2:
-        for index in range(0, len(table), 3):
-            if index not in values and table[index + 1] & _W:
-                if table[index + 1] & _MANDATORY:
-                    return _BAD_REQUEST
-                values[index] = None
-    for index in values:
-        if values[index] is not None:
-            instance.check(table[index], values[index])
-    _apply(instance, values)
-    return _CHANGED
-
-
-def _apply(instance, values):
-    table = instance.RESOURCES
-    before = {}
-    try:
-        for index in values:
-            if table[index + 1] & _R:
-                before[index] = instance.value_at(index)
-            _store(instance, index, values[index])
-    except Exception:
-        # What was already written goes back: a Write is done whole or not at all.
-        for index in before:
-            _store(instance, index, before[index])
-        raise
-
-
-def _store(instance, index, value):
-    table = instance.RESOURCES
-    if value is None:
-        instance.clear(table[index], table[index + 2])
-    else:
-        instance.write(table[index], table[index + 2], value)
-
-
-# Execute
-
-
-def execute(message, instance, index):
-    if message.format > 0:
-        return _UNSUPPORTED_FORMAT
-    args = None
-    if message.payload < message.end:
-        args = parse_arguments(message.buf, message.payload, message.end)
-        if args is None:
-            return _BAD_REQUEST
-    table = instance.RESOURCES
-    instance.execute(table[index], table[index + 2], args)
-    return _CHANGED
-
-
-def parse_arguments(buf, start, end):
-    """Arguments of an Execute, `0='x',2` -> `{0: "x", 2: None}`; None when malformed.
-
-    LwM2M 1.1 Core §6.3.5: single digits, values in quotes without a quote inside.
-    Allocates: the dict and the values.
-    """
-    args = {}
-    pos = start
-    while True:
-        if pos >= end or not 48 <= buf[pos] <= 57 or buf[pos] - 48 in args:
-            return None
-        digit = buf[pos] - 48
-        args[digit] = None
-        pos += 1
-        if pos + 1 < end and buf[pos] == 61 and buf[pos + 1] == 39:
-            pos += 2
-            first = pos
-            while pos < end and buf[pos] != 39:
-                pos += 1
-            if pos == end:
-                return None
-            try:
-                args[digit] = str(buf[first:pos], "utf-8")
-            except UnicodeError:
-                return None
-            pos += 1
-        if pos == end:
-            return args
-        if buf[pos] != 44:
-            return None
-        pos += 1
+            if block:
+                if out.skip:
+                    return _BAD_REQUEST  # a block behind the end
+                if not out.more:
+                    out.buf[flag] &= 0xF7
+            return _CONTENT
+    return _INTERNAL

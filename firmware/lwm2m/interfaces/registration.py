@@ -65,9 +65,7 @@ class Registration:
         self.security = security
         self.server = server
         self.transport = transport
-        self.exchange = Exchange(
-            transport, self, client.clock, client.message, client.builder, client.ring
-        )
+        self.exchange = Exchange(transport, self, client)
         self.version = "1.1"
         self.location = None
         self.attempts = 0
@@ -127,7 +125,7 @@ class Registration:
                 return due
             self._register(True)
             return 0
-        if state != _REGISTERED or not self.exchange.idle:
+        if state != _REGISTERED or not self.exchange.free():
             return left
         due = self.due.left_ms()
         if self.leaving:
@@ -192,13 +190,24 @@ class Registration:
             if queue:
                 out.option(_URI_QUERY, b"Q")
         if said & _LINKS:
-            out.payload()
+            self.exchange.payload(out)
             client.codec(_LINK).objects(out, client)
 
     # Answers
 
+    @property
+    def body_limit(self):
+        """How large a request that comes in blocks may be, if no stream takes it."""
+        return self.client.body_limit
+
     def on_request(self, message, out):
+        self.client.current = self
         return serve(self.client, message, out)
+
+    def on_stream(self, message):
+        from lwm2m.interfaces.streams import open_stream
+
+        return open_stream(self.client, message)
 
     def on_repeat(self, message, out, code):
         """Nothing to add: no answer to a changing request carries options yet."""

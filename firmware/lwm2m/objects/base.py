@@ -38,10 +38,12 @@ class Lwm2mError(Exception):
 class Object:
     """Base of all objects. Keyword arguments set resources, and `iid`.
 
-    `OID` object id, `VERSION` object version when it is not "1.0", `RESOURCES` the table.
+    `OID` object id, `VERSION` object version when it is not "1.0", `RESOURCES` the table,
+    `STREAMS` the ids of opaque resources that are written piece by piece through `receive`.
     A value may be an attribute, a property, or a function without arguments. None means that
     the resource does not exist here. Values by type: str, int, float, bool, bytes (opaque),
-    seconds since 1970 (time), `(oid, iid)` (objlnk); multiple resources are a dict
+    seconds since 1970 (time), `(oid, iid)` (objlnk); a large opaque one is any object with
+    `len()` and `readinto_at(offset, buf)`, which fills buf; multiple resources are a dict
     `{riid: value}` or a tuple. A resource without a name in the table is kept in `more[rid]`: a
     name that nobody uses would cost 40 bytes. Raises ValueError for an unknown name.
     """
@@ -49,6 +51,7 @@ class Object:
     OID = -1
     VERSION = None
     RESOURCES = ()
+    STREAMS = ()
     iid = client = more = None
 
     def __init__(self, **values):
@@ -74,6 +77,12 @@ class Object:
         else:
             self.more = self.more or {}
             self.more[rid] = value
+
+    def receive(self, rid, name, offset, data, more):
+        """Take a piece of a write to an opaque resource whose id is in `STREAMS`: `data`, a
+        memoryview valid until this returns, stands at `offset`; 0 starts anew. `more` is False
+        for the last piece. Refuse with `Lwm2mError`."""
+        raise Lwm2mError(_NOT_IMPLEMENTED)
 
     def clear(self, rid, name):
         """Take the value away: a replacing write of the instance did not mention it."""

@@ -13,7 +13,7 @@ _OBJLNK = const(8)
 _MULTI = const(0x80)
 _MANDATORY = const(0x100)
 
-NOSEC = const(3)
+_NOSEC = const(3)
 
 
 class Security(Object):
@@ -46,7 +46,7 @@ class Security(Object):
     )
     # fmt: on
     bootstrap = False
-    mode = NOSEC
+    mode = _NOSEC
     identity = b""
     server_key = b""
     secret_key = b""

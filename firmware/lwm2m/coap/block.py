@@ -1,0 +1,131 @@
+"""Block-wise transfer (RFC 7959) beyond what a read needs: requests that arrive in blocks, and
+what we send or get in blocks ourselves. All of it at constant memory.
+
+Loaded when the first block arrives or something does not fit.
+"""
+
+from array import array
+from micropython import const
+
+_CONTINUE = const(0x5F)
+_BAD_REQUEST = const(0x80)
+_INCOMPLETE = const(0x88)
+_TOO_LARGE = const(0x8D)
+_SIZE1 = const(60)
+
+_UNACKNOWLEDGED = const(1)
+
+
+class Upload:
+    """The request that one peer is sending in blocks.
+
+    `owner.on_stream(message)` gives a sink for it or None; a sink has `receive(message, offset)`,
+    which returns a response code, 0 for the wish to go on. `owner.body_limit` is the size of the
+    buffer for everything else. Allocates: that buffer, with the first block that needs it.
+    """
+
+    def __init__(self, owner):
+        self.owner = owner
+        self.received = -1
+        self.code = self.depth = 0
+        self.path = array("H", (0, 0, 0, 0))
+        self.sink = self.body = None
+
+    def receive(self, message, out):
+        """Take a block: the code to answer it with, or 0 when the request is whole and to be
+        served: its payload is then `message.body[payload:end]`."""
+        block = message.block1
+        size = block & 7
+        n = message.end - message.payload
+        more = block & 8
+        if size == 7 or n > 16 << size or (more and n != 16 << size):
+            return _BAD_REQUEST
+        offset = block >> 4 << size + 4
+        if not offset:
+            # Block 0 always starts anew, whatever was there before.
+            self._begin(message)
+        if offset != self.received or not self._same(message):
+            return _INCOMPLETE
+        if self.sink:
+            code = self.sink.receive(message, offset)
+            if code:
+                self.received = -1
+                return code
+        else:
+            limit = self.owner.body_limit
+            if offset + n > limit or message.size1 > limit:
+                self.received = -1
+                out.uint(_SIZE1, limit)
+                return _TOO_LARGE
+            if not self.body:
+                self.body = bytearray(limit)
+            self.body[offset : offset + n] = memoryview(message.body)[
+                message.payload : message.end
+            ]
+        self.received = offset + n
+        if more:
+            return _CONTINUE
+        self.received = -1
+        if not self.sink:
+            message.body = self.body
+            message.payload = 0
+            message.end = offset + n
+        return 0
+
+    def _begin(self, message):
+        self.received = 0
+        self.code = message.code
+        self.depth = message.depth
+        for i in range(4):
+            self.path[i] = message.path[i]
+        self.sink = self.owner.on_stream(message)
+
+    def _same(self, message):
+        if message.code != self.code or message.depth != self.depth:
+            return False
+        for i in range(self.depth):
+            if message.path[i] != self.path[i]:
+                return False
+        return True
+
+
+def split(exchange, slot, out):
+    """Make a message that does not fit, or is in blocks already, into the block whose turn it is.
+
+    Returns False if not even a block of 16 bytes fits.
+    """
+    if slot.block1 < 0:
+        slot.block1 = exchange.block_size
+        exchange.build(slot)
+    while out.more and out.pos - out.end_of_options != 16 << (slot.block1 & 7):
+        if not slot.block1 & 7:
+            return False
+        slot.block1 -= 1
+        exchange.build(slot)
+    if not out.more:
+        # The last block: take the flag out of the option, which ends where the marker stands.
+        out.buf[out.end_of_options - 2] &= 0xF7
+    return True
+
+
+def advance(exchange, message, slot):
+    """An answer to a block: go on with the next one, either way, or tell the owner."""
+    block = slot.block1
+    theirs = message.block1 & 7 if message.block1 >= 0 else 7
+    size = min(block & 7, theirs)
+    if block >= 0 and message.code == _CONTINUE:
+        # The next block, in smaller ones if they want so
+        slot.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
+        exchange.start(slot)
+    elif block >= 0 and message.code == _TOO_LARGE and size < block & 7:
+        slot.block1 = size  # from the start, in smaller blocks (§2.9.3)
+        exchange.start(slot)
+    elif message.block2 >= 0 and message.block2 & 8:
+        slot.block1 = -1
+        slot.block2 = (message.block2 >> 4) + 1 << 4 | message.block2 & 7
+        slot.state = _UNACKNOWLEDGED  # so that the owner does not take it
+        exchange.owner.on_reply(message, slot.tag)
+        if slot.state == _UNACKNOWLEDGED:
+            exchange.start(slot)
+    else:
+        exchange.owner.on_reply(message, slot.tag)

@@ -1,0 +1,60 @@
+"""The memory for requests that have been answered (RFC 7252 §4.5), bounded."""
+
+from array import array
+from micropython import const
+
+_EXCHANGE_LIFETIME_S = const(247)
+
+
+class Ring:
+    """Remembers the last `n` changing requests of one peer for EXCHANGE_LIFETIME: by message id,
+    the code of the answer (0: still to come) and one small integer that it carried.
+
+    Allocates, once: 8 bytes for each entry.
+    """
+
+    def __init__(self, clock, n):
+        self.clock = clock
+        # An entry is the message id, code << 16 and, << 24, the time in units of 8 s, 6 bits,
+        # that is twice as long as an entry lives.
+        self.values = array("I", bytes(4 * n))
+        self.data = array("I", bytes(4 * n))
+        self.next = self.s = 0
+        self.code = self.detail = self.index = 0
+
+    def find(self, mid):
+        """Whether `mid` is remembered: then `code` and `detail` are its answer."""
+        values = self.values
+        now_s = self.clock.s
+        if now_s - self.s > _EXCHANGE_LIFETIME_S:
+            for i in range(len(values)):
+                values[i] = 0
+        self.s = now_s
+        now = now_s >> 3
+        found = False
+        for i in range(len(values)):
+            entry = values[i]
+            if not entry:
+                continue
+            if (now - (entry >> 24)) & 63 > 1 + (_EXCHANGE_LIFETIME_S >> 3):
+                values[i] = 0
+            elif entry & 0xFFFF == mid:
+                found = True
+                self.index = i
+                self.code = entry >> 16 & 255
+                self.detail = self.data[i]
+        if found and self.code == 255:
+            self.code = 0
+        return found
+
+    def append(self, mid, code, detail):
+        """Remember an answer, in the place of the oldest."""
+        i = self.next
+        self.values[i] = mid | (code or 255) << 16 | (self.clock.s >> 3 & 63) << 24
+        self.data[i] = detail
+        self.next = (i + 1) % len(self.values)
+
+    def update(self, mid, code):
+        """Note the code of an answer that was still to come."""
+        if self.find(mid):
+            self.values[self.index] = self.values[self.index] & 0x3F00FFFF | code << 16
