@@ -239,10 +239,10 @@ class Bench:
     def now_ms(self):
         return self.clock.s * 1000 + self.clock.ms
 
-    def watch(self, seconds, far=None, answer=None):
+    def watch(self, seconds, far=None, answer=None, keep=True):
         """Let time pass as a driver would: [(ms, Packet)] of what was sent when.
 
-        `answer(packet)` is called for each and may reply.
+        `answer(packet)` is called for each and may reply; `keep=False` returns nothing.
         """
         far = far or self.far
         end = self.clock.s + seconds
@@ -251,7 +251,8 @@ class Bench:
         while self.clock.s < end:
             due = self.client.step()
             for packet in far.take():
-                seen.append((self.now_ms(), packet))
+                if keep:
+                    seen.append((self.now_ms(), packet))
                 if answer:
                     answer(packet)
             steps += 1
