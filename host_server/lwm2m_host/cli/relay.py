@@ -27,9 +27,7 @@ def add_to(app: typer.Typer) -> None:
 def relay(
     listen: Annotated[
         str,
-        typer.Option(
-            metavar="[HOST:]PORT", help="Address for clients; :: is every one, IPv4 too."
-        ),
+        typer.Option(metavar="[HOST:]PORT", help="Address for clients; :: is every one."),
     ] = "5783",
     target: Annotated[
         str, typer.Option(metavar="HOST[:PORT]", help="The server behind the relay.")

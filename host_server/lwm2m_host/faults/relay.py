@@ -108,6 +108,8 @@ class Relay:
             found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError, OverflowError) as error:
             raise ServerError(f"no such target: {host} ({error})") from None
+        if not 0 < port < 65536:
+            raise ServerError(f"no such target: port {port}")
         # A name that is both is tried as IPv4 first: a server may listen to that alone.
         family, _, _, _, self._place = min(found, key=lambda item: item[0] != socket.AF_INET)
         self._family = socket.AddressFamily(family)
