@@ -25,6 +25,7 @@ from testing import eq, raises
 from lwm2m.client import Client
 from lwm2m.formats.text import Text
 from lwm2m.objects.device import Device
+from lwm2m.objects.ipso import Temperature
 
 
 class Server:
@@ -159,22 +160,49 @@ async def test_other_tasks_run_meanwhile():
     await pair.close()
 
 
-async def test_update_asked_for_by_another_task_is_sent_soon():
+async def at_rest():
+    """A pair that is registered and has nothing to do for a day: no timer is left either."""
     pair = Pair(lifetime_s=86400)
+    pair.client.registrations[0].exchange.ack_timeout_ms = 100
     await pair.until(lambda: pair.client.registered)
-    await asyncio.sleep_ms(50)
+    await asyncio.sleep_ms(400)
+    return pair
+
+
+async def test_update_asked_for_by_another_task_is_sent_soon():
+    pair = await at_rest()
     pair.client.update()
-    await pair.until(lambda: "updated" in pair.events, 3000)
+    await pair.until(lambda: "updated" in pair.events, 1000)
+    await pair.close()
+
+
+async def test_new_instance_is_told_soon():
+    pair = await at_rest()
+    pair.client.add(Temperature())
+    await pair.until(lambda: "updated" in pair.events, 1000)
     await pair.close()
 
 
 async def test_leave_asked_for_by_another_task_ends_run_soon():
-    pair = Pair(lifetime_s=86400)
-    await pair.until(lambda: pair.client.registered)
-    await asyncio.sleep_ms(50)
+    pair = await at_rest()
     pair.client.leave()
+    await pair.until(lambda: "deregistered" in pair.events, 1000)
     await asyncio.wait_for(pair.running, 3)
-    eq(pair.events[-1], "deregistered")
+    await pair.close()
+
+
+async def test_reconnect_asked_for_by_another_task_happens_soon():
+    pair = await at_rest()
+    pair.client.reconnect()
+    await pair.until(lambda: pair.events.count("registered") == 2, 1000)
+    await pair.close()
+
+
+async def test_timer_asked_for_by_another_task_fires_in_time():
+    pair = await at_rest()
+    fired = []
+    pair.client.after(100, lambda: fired.append(1))
+    await pair.until(lambda: fired, 1000)
     await pair.close()
 
 
