@@ -31,8 +31,8 @@ _BURST = const(8)
 class Client:
     """An LwM2M 1.1 client with the endpoint name `endpoint`.
 
-    `mtu` bytes of the largest datagram to send, at least 128 (640 carries blocks of 512 bytes,
-    1152 those of 1024; up to 1280 are received in any case); `ring` changing requests that are
+    `mtu` bytes of the largest datagram to send, at least 128 (576 carries blocks of 512 bytes,
+    1088 those of 1024; up to 1280 are received in any case); `ring` changing requests that are
     remembered for deduplication, for each server; `nstart` confirmable messages in flight at once;
     `body_limit` bytes of the largest write in blocks, if no stream takes it; `clock` a `Clock`.
     `on_event(event, registration)` is called with "registered", "register_failed", "updated",
@@ -41,7 +41,7 @@ class Client:
     """
 
     def __init__(
-        self, endpoint, mtu=640, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
+        self, endpoint, mtu=576, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
     ):
         if not endpoint or not isinstance(endpoint, str):
             raise ValueError("endpoint: a name is needed")

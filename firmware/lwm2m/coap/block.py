@@ -129,3 +129,20 @@ def advance(exchange, message, slot):
             exchange.start(slot)
     else:
         exchange.owner.on_reply(message, slot.tag)
+
+
+def pull(out, src, n):
+    """Append what the window shows of the `n` bytes of an object with `readinto_at`."""
+    first = out.skip
+    if first >= n:
+        out.skip = first - n
+        return
+    out.skip = 0
+    n -= first
+    pos = out.pos
+    if n > out.end - pos:
+        out.more = True
+        n = out.end - pos
+    if n:
+        src.readinto_at(first, memoryview(out.buf)[pos : pos + n])
+        out.pos = pos + n

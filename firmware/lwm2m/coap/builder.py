@@ -10,14 +10,13 @@ class Builder:
     The payload is written through a window: the first `skip` bytes are passed over, what fits
     is stored, the rest only sets `more`. So block n of a representation is the same writer run
     with another window, and a length is measured by writing with nothing but skip.
-    `detail` is for the exchange layer: what to remember of an answer. `broken` is set by a format
-    whose content changed under its hands.
+    `broken` is set by a format whose content changed under its hands.
     """
 
     def __init__(self, size):
         self.buf = bytearray(size)
         self.size = self.end = size
-        self.pos = self.skip = self.detail = 0
+        self.pos = self.skip = 0
         self.start = self.number = self.end_of_options = 0
         self.more = self.broken = False
 
@@ -137,19 +136,9 @@ class Builder:
         if not hasattr(src, "readinto_at"):
             self.put(src, n)
             return
-        first = self.skip
-        if first >= n:
-            self.skip = first - n
-            return
-        self.skip = 0
-        n -= first
-        pos = self.pos
-        if n > self.end - pos:
-            self.more = True
-            n = self.end - pos
-        if n:
-            src.readinto_at(first, memoryview(self.buf)[pos : pos + n])
-            self.pos = pos + n
+        from lwm2m.coap.block import pull
+
+        pull(self, src, n)
 
     def finish(self):
         """The length of the message. An empty payload loses its marker (RFC 7252 §3)."""

@@ -1,9 +1,8 @@
 """The exchange layer for one CoAP peer (RFC 7252 §4, §5.2, §5.3; RFC 7959).
 
-Confirmable messages of ours are in flight in slots: one (NSTART, RFC 7252 §4.7) unless the
-application wants more. A message is not kept but described: its owner writes it again for each
-retransmission, which takes no buffer. What does not fit leaves in blocks, written by the same
-owner through a window.
+Confirmable messages of ours are in flight in slots: one (NSTART, RFC 7252 §4.7) unless more are
+wanted. A message is not kept but written again by its owner for each retransmission. What does
+not fit leaves in blocks, written by the same owner through a window.
 
 Requests that change something are remembered by message id, with the answer they got, so that a
 repeated one is answered again and never done twice (RFC 7252 §4.5); reads are simply done again.
@@ -11,8 +10,7 @@ repeated one is answered again and never done twice (RFC 7252 §4.5); reads are 
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
 payload begins; `on_reply(message, tag)` for each answer, `on_failure(tag, reset)` when there was
 none or a RST; `on_request(message, builder)` to answer what we are asked: it returns the response
-code, or 0 if the answer comes later, and may leave one small integer in `builder.detail`, so that
-`on_repeat(message, builder, code)` can write the options of the answer once more.
+code, or 0 if the answer comes later.
 """
 
 import os
@@ -67,7 +65,7 @@ class Exchange:
     `message`, `builder`, `block_size` (exponent of our largest block, RFC 7959 §2.2), `nstart`
     (NSTART) and `ring` (how many changing requests are remembered). `error` is the last OSError
     of the transport.
-    Allocates, once: 8 bytes for each entry of the ring, about 150 for each slot.
+    Allocates, once: 4 bytes for each entry of the ring, about 150 for each slot.
     """
 
     def __init__(self, transport, owner, context):
@@ -235,7 +233,7 @@ class Exchange:
         if ours:
             ours.state = _IDLE
             if message.bad_option:
-                # A critical option that we do not understand makes it useless (§5.4.1).
+                # A critical option that we do not know makes it useless (§5.4.1).
                 self.owner.on_failure(ours.tag, True)
             elif ours.block1 >= 0 or message.block2 >= 8:
                 from lwm2m.coap.block import advance
@@ -254,7 +252,6 @@ class Exchange:
             out.begin(_NON, 0, self.next_mid(), message.buf, 4, message.token_len)
         else:
             out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
-        out.detail = 0
         for later in self.pending:
             if later.mid == mid:
                 self._send_empty(_ACK, mid)
@@ -264,10 +261,7 @@ class Exchange:
         ring = self.ring
         bad = message.bad_option
         if changing and ring.find(mid):
-            code = ring.code
-            out.detail = ring.detail
-            if code:  # else it is still to be answered
-                self.owner.on_repeat(message, out, code)
+            code = ring.code  # 0: still to be answered
             changing = False
         elif bad:
             code = _BAD_OPTION
@@ -292,7 +286,7 @@ class Exchange:
                     else:
                         self.pending.remove(later)
         if changing:
-            ring.append(mid, code, out.detail)
+            ring.append(mid, code)
         if message.block1 >= 0 and code and out.number < _BLOCK1 and not out.end_of_options:
             # Which block this answers, and whether more are wanted (RFC 7959 §2.3)
             block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)

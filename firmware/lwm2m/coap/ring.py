@@ -8,9 +8,9 @@ _EXCHANGE_LIFETIME_S = const(247)
 
 class Ring:
     """Remembers the last `n` changing requests of one peer for EXCHANGE_LIFETIME: by message id,
-    the code of the answer (0: still to come) and one small integer that it carried.
+    and the code of the answer (0: still to come).
 
-    Allocates, once: 8 bytes for each entry.
+    Allocates, once: 4 bytes for each entry.
     """
 
     def __init__(self, clock, n):
@@ -18,12 +18,11 @@ class Ring:
         # An entry is the message id, code << 16 and, << 24, the time in units of 8 s, 6 bits,
         # that is twice as long as an entry lives.
         self.values = array("I", bytes(4 * n))
-        self.data = array("I", bytes(4 * n))
         self.next = self.s = 0
-        self.code = self.detail = self.index = 0
+        self.code = self.index = 0
 
     def find(self, mid):
-        """Whether `mid` is remembered: then `code` and `detail` are its answer."""
+        """Whether `mid` is remembered: then `code` is its answer."""
         values = self.values
         now_s = self.clock.s
         if now_s - self.s > _EXCHANGE_LIFETIME_S:
@@ -42,16 +41,14 @@ class Ring:
                 found = True
                 self.index = i
                 self.code = entry >> 16 & 255
-                self.detail = self.data[i]
         if found and self.code == 255:
             self.code = 0
         return found
 
-    def append(self, mid, code, detail):
+    def append(self, mid, code):
         """Remember an answer, in the place of the oldest."""
         i = self.next
         self.values[i] = mid | (code or 255) << 16 | (self.clock.s >> 3 & 63) << 24
-        self.data[i] = detail
         self.next = (i + 1) % len(self.values)
 
     def update(self, mid, code):

@@ -1,39 +1,15 @@
 """Link format, content format 40 (RFC 6690): what Register and Discover carry."""
 
-from micropython import const
-
 from lwm2m.formats.base import Codec, decimal
-
-_MULTI = const(0x80)
 
 
 class Link(Codec):
     FORMAT = 40
 
-    # Discover (LwM2M 1.1 Core §6.3.2)
-
     def emit(self, out, client, path, depth):
-        self.state = True
-        instances = 0
-        for instance in client.objects:
-            if instance.OID != path[0] or (depth > 1 and instance.iid != path[1]):
-                continue
-            if depth == 1 and not instances:
-                self._object(out, instance)
-            instances += 1
-            if depth < 3:
-                self.open(out, instance.OID, instance.iid)
-                out.byte(62)
-            table = instance.RESOURCES
-            for i in range(0, len(table), 3):
-                if (depth < 3 or table[i] == path[2]) and instance.exists_at(i):
-                    self.open(out, instance.OID, instance.iid, table[i])
-                    out.byte(62)
-                    if table[i + 1] & _MULTI and depth > 1:
-                        out.put(b";dim=")
-                        decimal(out, len(instance.value_at(i)))
-                    if out.more:
-                        return
+        from lwm2m.formats.discover import discover
+
+        discover(self, out, client, path, depth)
 
     # Register and Update (LwM2M 1.1 Core §6.2.1)
 
@@ -49,12 +25,12 @@ class Link(Codec):
             if oid == 0 or oid == 21:
                 continue
             if oid != last and instance.VERSION:
-                self._object(out, instance)
+                self.object(out, instance)
             last = oid
             self.open(out, oid, instance.iid)
             out.byte(62)
 
-    def _object(self, out, instance):
+    def object(self, out, instance):
         self.open(out, instance.OID)
         out.byte(62)
         if instance.VERSION:

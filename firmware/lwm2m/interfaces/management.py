@@ -23,12 +23,6 @@ _UNSUPPORTED_FORMAT = const(0x8F)
 _INTERNAL = const(0xA0)
 
 _CONTENT_FORMAT = const(12)
-_BLOCK2 = const(23)
-_ETAG = const(4)
-_SIZE2 = const(28)
-
-# A skip that no content reaches: what is written under it is only counted.
-_MEASURE = const(0x3FFFFFFF)
 
 _TEXT = const(0)
 _LINK = const(40)
@@ -130,55 +124,23 @@ def read(client, message, out, instance, index, flags):
     codec = client.codec(accept)
     if not codec or not codec.fits(depth, flags):
         return _NOT_ACCEPTABLE
-    number = 0
-    size = client.block_size
-    block = message.block2 >= 0
-    if block:
-        size = message.block2 & 7
-        if size == 7:
-            return _BAD_REQUEST
-        if size > client.block_size:
-            # Offer less than was asked for (RFC 7959 §2.4): the same place in smaller blocks.
-            number = message.block2 >> 4 << size - client.block_size
-            size = client.block_size
-        else:
-            number = message.block2 >> 4
-    length = -1
-    for _ in range(6):
-        out.rewind()
-        if block and length < 0:
-            # First its length: an ETag of that and of the last change tells the reader of a
-            # later block that what it has no longer fits (RFC 7959 §2.4).
-            out.skip = _MEASURE
-        else:
-            if block:
-                out.uint(_ETAG, (client.revision & 0x3FFF) << 16 | length & 0xFFFF)
-            out.uint(_CONTENT_FORMAT, accept)
-            if not block:
-                out.payload()
-            else:
-                out.uint(_BLOCK2, number << 4 | 8 | size)
-                flag = out.pos - 1
-                if message.size2 >= 0:
-                    out.uint(_SIZE2, length)
-                out.payload(number << size + 4, 16 << size)
-        if value is None:
-            codec.emit(out, client, message.path, depth)
-        elif depth == 4:
-            codec.item(out, message.path[3], flags, value[message.path[3]])
-        else:
-            codec.resource(out, message.path[2], flags, value)
-        if out.broken:
-            length = -1
-        elif block and length < 0:
-            length = _MEASURE - out.skip
-        elif not block and out.more:
-            block = True
-        else:
-            if block:
-                if out.skip:
-                    return _BAD_REQUEST  # a block behind the end
-                if not out.more:
-                    out.buf[flag] &= 0xF7
+    if message.block2 < 0:
+        out.uint(_CONTENT_FORMAT, accept)
+        out.payload()
+        represent(client, message, out, codec, flags, value)
+        if not out.more and not out.broken:
             return _CONTENT
-    return _INTERNAL
+    from lwm2m.interfaces.blocks import read_block
+
+    return read_block(client, message, out, codec, flags, value)
+
+
+def represent(client, message, out, codec, flags, value):
+    """Write what the path of `message` names: `value` if it is a resource, else what is below."""
+    depth = message.depth
+    if value is None:
+        codec.emit(out, client, message.path, depth)
+    elif depth == 4:
+        codec.item(out, message.path[3], flags, value[message.path[3]])
+    else:
+        codec.resource(out, message.path[2], flags, value)

@@ -209,9 +209,6 @@ class Registration:
 
         return open_stream(self.client, message)
 
-    def on_repeat(self, message, out, code):
-        """Nothing to add: no answer to a changing request carries options yet."""
-
     def on_reply(self, message, tag):
         code = message.code
         state = self.state
