@@ -3,7 +3,7 @@
 from test_loopback import ACK, CON, CONTENT, GET, URI_PATH, decode, encode, uint_bytes
 from testing import eq, heap_locked
 
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 
 
 def started(size=256, token=b""):

@@ -3,7 +3,7 @@
 from test_loopback import GET, LINK, Bench
 from testing import eq, heap_locked
 
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 from lwm2m.formats.link import Link
 from lwm2m.objects.base import Object
 from lwm2m.types import BOOL, INT, MULTI, RW, STR, E, R, W

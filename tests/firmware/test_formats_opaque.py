@@ -3,7 +3,7 @@
 from test_formats_tlv import PATH, Model, thing
 from testing import eq, heap_locked
 
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 from lwm2m.formats.opaque import Opaque
 from lwm2m.types import INT, MULTI, OPAQUE, STR
 

@@ -5,7 +5,7 @@ import binascii
 from test_formats_tlv import PATH, Model, thing
 from testing import eq, heap_locked
 
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 from lwm2m.formats.text import Text
 from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME, UINT
 

@@ -5,7 +5,7 @@ import struct
 
 from testing import eq, heap_locked
 
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 from lwm2m.formats.tlv import Tlv
 from lwm2m.objects.base import Object
 from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, R, STR, TIME, UINT

@@ -30,7 +30,8 @@ from test_loopback import (
 )
 from testing import allocated, eq, heap_locked
 
-from lwm2m.coap.message import Builder, Message
+from lwm2m.coap.builder import Builder
+from lwm2m.coap.message import Message
 from lwm2m.interfaces.management import parse_arguments, serve
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device

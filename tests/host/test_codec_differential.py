@@ -31,7 +31,7 @@ COUNT = 2400
 PROGRAM = r"""
 import struct
 import sys
-from lwm2m.coap.message import Builder
+from lwm2m.coap.builder import Builder
 from lwm2m.formats.text import Text
 from lwm2m.formats.tlv import Tlv
 from lwm2m.objects.base import Object

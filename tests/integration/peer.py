@@ -127,6 +127,8 @@ class Peer(asyncio.DatagramProtocol):
         opts = path(where)
         if payload:
             opts.append((12, bytes([form]) if form else b""))
-        (answer,) = await self.answers(datagram(CON, code, mid, b"tk", options(*opts), payload))
+        found = await self.answers(datagram(CON, code, mid, b"tk", options(*opts), payload))
+        assert len(found) == 1, found
+        (answer,) = found
         assert (answer.kind, answer.mid, answer.token) == (ACK, mid, b"tk")
         return answer

@@ -46,8 +46,8 @@ _ACKNOWLEDGED = const(2)
 
 
 class Slot:
-    """One confirmable message of ours: `code` and `tag` say what it is, `block1` and `block2`
-    which block of it (option values, -1: none), `owner` who writes it and learns its fate."""
+    """One confirmable message of ours: `code` and `tag` say what, `block1` and `block2` which
+    block of it (option values, -1: none), `owner` who writes it and learns its fate."""
 
     def __init__(self, clock):
         self.due = Deadline(clock)
@@ -162,7 +162,7 @@ class Exchange:
             slot.state = _IDLE
 
     def _send(self, buf, n):
-        # A full queue or a missing network is a lost datagram: retransmission is the remedy.
+        # A full queue or a missing network is a lost datagram.
         try:
             self.transport.send(buf, n)
         except OSError as e:
@@ -180,7 +180,7 @@ class Exchange:
         try:
             n = self.transport.receive()
         except OSError as e:
-            # ECONNREFUSED and the like: the answer is the retransmission that follows.
+            # ECONNREFUSED and the like: retransmission will tell.
             self.error = e
             return True
         if n < 0:

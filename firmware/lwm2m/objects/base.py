@@ -116,11 +116,13 @@ class Object:
 
     def exists_at(self, i):
         """Whether the resource at index `i` is there: it has a value, or a method to execute, or
-        can only be written."""
+        can only be written, or takes a stream."""
         flags = self.RESOURCES[i + 1]
         if flags & _E:
             return getattr(self, self.RESOURCES[i + 2], None) is not None
-        return not flags & _R or self.value_at(i) is not None
+        if not flags & _R or self.RESOURCES[i] in self.STREAMS:
+            return True
+        return self.value_at(i) is not None
 
     def visit(self, codec, out):
         """Write every readable resource that exists through `codec`."""
