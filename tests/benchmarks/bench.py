@@ -1,0 +1,231 @@
+"""`make bench`: what the firmware costs, as a table and as build/bench.json.
+
+MICROCOAPY=path names a copy of microCoAPy, whose codec is then measured in the same process.
+Everything runs on the 32-bit port with the compiled firmware. A number that cannot be had is an
+error; a number that misses its target is marked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from device_runs import MPY, ROOT, SCRIPTS, BenchError, compile_mpy, finish, prepare, running
+from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
+from rich.console import Console
+from rich.table import Table
+
+Metrics = dict[str, float]
+
+RESULT = ROOT / "build" / "bench.json"
+CODEC = ("encode_get", "encode_content", "decode_get", "decode_content")
+HOW_TO = "microCoAPy: not measured; set MICROCOAPY to a checkout of insighio/microCoAPy on GitHub"
+
+# What issue and design ask for: (metric, at most or at least, value)
+TARGETS: dict[str, tuple[str, float]] = {
+    **{f"codec.{name}.heap_bytes": ("<=", 0) for name in CODEC},
+    "registered.heap_bytes": ("<=", 32 * 1024),
+    "min_heap.cycle.kb": ("<=", 56),
+    "serve_read.garbage_bytes": ("<=", 192),
+    "serve_read.echo_ratio": (">=", 0.3),
+}
+
+SPEED_HEAP = "256k"  # that of an RP2040
+SPEED_ROUNDS = 7
+SPEED_ROUND_S = 0.4
+WINDOW = 8
+
+
+def measure_codec(metrics: Metrics, baseline: Path | None) -> None:
+    """codec.*, and microcoapy.codec.* with their ratios, interleaved in one process."""
+    arguments = []
+    if baseline is not None:
+        package = baseline / "microcoapy"
+        if not (package / "coap_packet.py").exists():
+            raise BenchError(f"MICROCOAPY={baseline}: there is no microcoapy/coap_packet.py")
+        for source in package.glob("*.py"):
+            compile_mpy(source, SCRIPTS / "microcoapy" / f"{source.stem}.mpy")
+        arguments = ["microcoapy"]
+    with running("codec", *arguments, heap="256k") as process:
+        for line in finish(process).splitlines():
+            found = json.loads(line)
+            metrics.update((name, found[name]) for name in sorted(found, reverse=True))
+    for name in CODEC if baseline else ():
+        us = f"codec.{name}.us"
+        metrics[f"codec.{name}.ratio"] = metrics[us] / metrics[f"microcoapy.{us}"]
+
+
+def measure_footprint(metrics: Metrics) -> None:
+    """import.core, registered, mpy.core and mpy.total."""
+    with Peer() as peer, running("footprint", peer.uri) as process:
+        peer.expect(process, POST)
+        numbers, names = finish(process).splitlines()
+    imported, registered = numbers.split()
+    metrics["import.core.heap_bytes"] = int(imported)
+    metrics["registered.heap_bytes"] = int(registered)
+    metrics["mpy.core.bytes"] = sum(module_file(name).stat().st_size for name in names.split())
+    metrics["mpy.total.bytes"] = sum(path.stat().st_size for path in MPY.rglob("*.mpy"))
+
+
+def module_file(name: str) -> Path:
+    """The compiled file of a module or of the root of a package."""
+    path = MPY / name.replace(".", "/")
+    for file in (path.with_suffix(".mpy"), path / "__init__.mpy"):
+        if file.exists():
+            return file
+    if path.is_dir():  # a package without a root of its own
+        return Path(os.devnull)
+    raise BenchError(f"{name}: no compiled file")
+
+
+def cycle_completes(heap_kb: int) -> bool:
+    """Register, read, write, execute, two updates and de-register within this heap."""
+    try:
+        with (
+            Peer(patience_s=1.0) as peer,
+            running("cycle", peer.uri, heap=f"{heap_kb}k") as process,
+        ):
+            peer.expect(process, POST)
+            peer.request(process, GET, "/3/0", expected=CONTENT)
+            peer.request(process, PUT, "/1/0/1", b"\xc1\x01\x3d")
+            peer.expect(process, POST)
+            peer.request(process, POST, "/3/0/12")
+            peer.request(process, POST, "/1/0/8")
+            peer.expect(process, POST)
+            peer.expect(process, DELETE)
+            finish(process, 5)
+    except (PeerError, BenchError, ConnectionError):
+        return False
+    return True
+
+
+def measure_min_heap(metrics: Metrics) -> None:
+    """min_heap.cycle: by bisection; a size is enough when three runs in a row complete."""
+    low, high = 8, 256
+    if not cycle_completes(high):
+        raise BenchError(f"min_heap.cycle: does not complete in {high} kB")
+    while high - low > 1:
+        middle = (low + high) // 2
+        if all(cycle_completes(middle) for _ in range(3)):
+            high = middle
+        else:
+            low = middle
+    metrics["min_heap.cycle.kb"] = high
+
+
+def measure_garbage(metrics: Metrics) -> None:
+    """serve_read.garbage_bytes: 110 reads less 10 reads, which leaves out the measuring."""
+    with Peer() as peer, running("serve", peer.uri) as process:
+        peer.expect(process, POST)
+        counts = (50, 10, 110, 0)
+        for count in counts:
+            peer.request(process, POST, "/26241/0/0")
+            for _ in range(count):
+                peer.request(process, GET, "/3/0/0", expected=CONTENT)
+        process.kill()
+        lines = process.communicate()[0].split()
+    if len(lines) != len(counts):
+        raise BenchError(f"serve_read.garbage_bytes: the device printed {lines}")
+    metrics["serve_read.garbage_bytes"] = (int(lines[3]) - int(lines[2])) / 100
+
+
+def throughput(peer: Peer, window: int) -> float:
+    """Answers per second to GET /3/0/0 with `window` requests under way."""
+    peer.sock.settimeout(2)
+    data = peer.datagram(GET, "/3/0/0")
+    head = data[:2]
+    tail = data[4:]
+    answered = mid = 0
+    send = peer.sock.send
+    receive = peer.sock.recv
+    start = time.perf_counter()
+    end = start + SPEED_ROUND_S
+    for mid in range(window):
+        send(head + mid.to_bytes(2, "big") + tail)
+    while time.perf_counter() < end:
+        if receive(2048)[2:4] != (answered & 0xFFFF).to_bytes(2, "big"):
+            raise BenchError("serve_read: an answer is missing")
+        answered += 1
+        mid = mid + 1 & 0xFFFF
+        send(head + mid.to_bytes(2, "big") + tail)
+    passed = time.perf_counter() - start
+    for _ in range(window):
+        receive(2048)
+    return answered / passed
+
+
+def measure_speed(metrics: Metrics) -> None:
+    """serve_read.per_s and echo.per_s: both processes wait, and are loaded in turns.
+
+    One request is under way, as CoAP has it (NSTART, RFC 7252 §4.7), so that both sides pay for
+    the load generator and the kernel too. `.window8.` keeps the queue filled instead: the ratio
+    of what the two programs themselves need.
+    """
+    with (
+        Peer() as reader,
+        Peer() as echo,
+        running("serve", reader.uri, heap=SPEED_HEAP) as device,
+        running("echo", "127.0.0.1", str(echo.port), heap=SPEED_HEAP) as echoer,
+    ):
+        reader.expect(device, POST)
+        echo.receive(echoer)
+        peers = {"serve_read": reader, "echo": echo}
+        for window, name in ((1, "per_s"), (WINDOW, f"window{WINDOW}.per_s")):
+            found: dict[str, list[float]] = {key: [] for key in peers}
+            for _ in range(SPEED_ROUNDS):
+                for key, peer in peers.items():
+                    found[key].append(throughput(peer, window))
+            for key in peers:
+                metrics[f"{key}.{name}"] = statistics.median(found[key])
+    for part in ("", f"window{WINDOW}."):
+        ratio = metrics[f"serve_read.{part}per_s"] / metrics[f"echo.{part}per_s"]
+        metrics[f"serve_read.{part}echo_ratio"] = ratio
+
+
+def show(metrics: Metrics, console: Console) -> None:
+    """The table; a value that misses its target is marked."""
+    table = Table(title="32-bit MicroPython, compiled firmware")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("target", justify="right")
+    for name, value in metrics.items():
+        text = f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.2f}"
+        target = mark = ""
+        if name in TARGETS:
+            sign, limit = TARGETS[name]
+            met = value <= limit if sign == "<=" else value >= limit
+            target = f"{sign} {limit:,}"
+            mark = " [green]✓[/]" if met else " [bold red]✗[/]"
+        table.add_row(name, text, target + mark)
+    console.print(table)
+
+
+def main() -> int:
+    console = Console(width=None if sys.stdout.isatty() else 80)
+    named = os.environ.get("MICROCOAPY")
+    metrics: Metrics = {}
+    try:
+        prepare()
+        measure_codec(metrics, Path(named).expanduser().resolve() if named else None)
+        measure_footprint(metrics)
+        measure_min_heap(metrics)
+        measure_garbage(metrics)
+        measure_speed(metrics)
+    except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
+        notes = getattr(problem, "__notes__", [])
+        print("\n".join([f"bench: {problem!r}", *notes]), file=sys.stderr)
+        return 1
+    metrics = {name: round(value, 3) for name, value in metrics.items()}
+    RESULT.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    show(metrics, console)
+    if not named:
+        console.print(HOW_TO)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
