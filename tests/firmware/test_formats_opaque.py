@@ -48,7 +48,7 @@ def test_windows_add_up():
 
 def test_value_is_a_copy():
     b = bytearray(b"<<\x00\xff\x01>>")
-    codec = Opaque()
+    codec = CODEC.reader()
     codec.open(b, 2, 5, PATH, 3)
     assert codec.next()
     value = codec.value(OPAQUE)
@@ -59,7 +59,7 @@ def test_value_is_a_copy():
 
 
 def test_empty_value():
-    codec = Opaque()
+    codec = CODEC.reader()
     codec.open(b"", 0, 0, PATH, 3)
     assert codec.next()
     eq(codec.value(OPAQUE), b"")
@@ -67,7 +67,7 @@ def test_empty_value():
 
 def test_value_of_another_type_is_an_error():
     for flags in (INT, STR):
-        codec = Opaque()
+        codec = CODEC.reader()
         codec.open(b"x", 0, 1, PATH, 3)
         codec.next()
         codec.value(flags)

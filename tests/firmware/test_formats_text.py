@@ -30,7 +30,7 @@ def write(flags, value, size=2048):
 def read(flags, raw):
     """The value of `raw`, or "error"."""
     b = b"<<" + raw + b">>"
-    codec = Text()
+    codec = CODEC.reader()
     codec.open(b, 2, 2 + len(raw), PATH, 3)
     assert codec.next()
     eq((codec.rid, codec.riid), (5, -1))

@@ -52,7 +52,7 @@ def write(flags, value, rid=5):
 
 def read(b, kinds, depth=2, path=(9999, 0, 5, 0)):
     """[(iid, rid, riid, value)], and "error" at the end if there was one."""
-    codec = Tlv()
+    codec = CODEC.reader()
     codec.open(b, 0, len(b), path, depth)
     found = []
     while codec.next():
@@ -67,13 +67,9 @@ def read(b, kinds, depth=2, path=(9999, 0, 5, 0)):
 
 
 def value_of(flags, raw):
-    """What the value `raw` of one resource is as this type."""
-    b = record(0xC0, 5, raw)
-    return (
-        read(b, {5: flags})[-1]
-        if read(b, {5: flags})[-1] == "error"
-        else read(b, {5: flags})[0][3]
-    )
+    """What the value `raw` of one resource is as this type, or "error"."""
+    found = read(record(0xC0, 5, raw), {5: flags})
+    return "error" if "error" in found else found[0][3]
 
 
 def record(kind, number, raw):
@@ -597,8 +593,8 @@ def test_malformed_records_allocate_nothing():
         while codec.next():
             pass
 
-    codec = Tlv()
-    walk(codec, DEVICE)  # the first time takes the codec's attributes
+    codec = CODEC.reader()
+    walk(codec, DEVICE)  # the first time takes the reader's attributes
     heap_locked(walk, codec, DEVICE)
     for n in range(len(DEVICE)):
         heap_locked(walk, codec, DEVICE[:n])

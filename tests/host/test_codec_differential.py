@@ -95,11 +95,12 @@ def written(codec, kind, value):
 
 
 def read(codec, kind, raw):
-    codec.open(raw, 0, len(raw), PATH, 3)
-    if not codec.next() or codec.rid != RID:
+    reader = codec.reader()
+    reader.open(raw, 0, len(raw), PATH, 3)
+    if not reader.next() or reader.rid != RID:
         return "error"
-    value = codec.value(KINDS[kind])
-    if codec.error or codec.next():
+    value = reader.value(KINDS[kind])
+    if reader.error or reader.next():
         return "error"
     return literal(kind, value)
 
