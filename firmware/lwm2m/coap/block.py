@@ -19,13 +19,14 @@ _UNACKNOWLEDGED = const(1)
 class Upload:
     """The request that one peer is sending in blocks.
 
-    `owner.on_stream(message)` gives a sink for it or None; a sink has `receive(message, offset)`,
-    which returns a response code, 0 for the wish to go on. `owner.body_limit` is the size of the
-    buffer for everything else. Allocates: that buffer, with the first block that needs it.
+    `exchange.owner.on_stream(message)` gives a sink for it or None; a sink has
+    `receive(message, offset)`, which returns a response code, 0 for the wish to go on.
+    `exchange.body_limit` is the size of the buffer for everything else. Allocates: that buffer,
+    with the first block that needs it.
     """
 
-    def __init__(self, owner):
-        self.owner = owner
+    def __init__(self, exchange):
+        self.exchange = exchange
         self.received = -1
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
@@ -52,7 +53,7 @@ class Upload:
                 self.received = -1
                 return code
         else:
-            limit = self.owner.body_limit
+            limit = self.exchange.body_limit
             if offset + n > limit or message.size1 > limit:
                 self.received = -1
                 out.uint(_SIZE1, limit)
@@ -78,7 +79,7 @@ class Upload:
         self.depth = message.depth
         for i in range(4):
             self.path[i] = message.path[i]
-        self.sink = self.owner.on_stream(message)
+        self.sink = self.exchange.owner.on_stream(message)
 
     def _same(self, message):
         if message.code != self.code or message.depth != self.depth:

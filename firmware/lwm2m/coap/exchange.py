@@ -63,8 +63,8 @@ class Exchange:
     Tunables of RFC 7252 §4.8: `ack_timeout_ms` ACK_TIMEOUT, `ack_random` ACK_RANDOM_FACTOR less
     one in percent, `max_retransmit` MAX_RETRANSMIT. `context` has what peers share: `clock`,
     `message`, `builder`, `block_size` (exponent of our largest block, RFC 7959 §2.2), `nstart`
-    (NSTART) and `ring` (how many changing requests are remembered). `error` is the last OSError
-    of the transport.
+    (NSTART), `ring` (how many changing requests are remembered), `body_limit` (of a request in
+    blocks). `error` is the last OSError of the transport.
     Allocates, once: 4 bytes for each entry of the ring, about 150 for each slot.
     """
 
@@ -75,14 +75,16 @@ class Exchange:
         self.message = context.message
         self.builder = context.builder
         self.block_size = context.block_size
+        self.body_limit = context.body_limit
         self.ack_timeout_ms = 2000
         self.ack_random = 50
         self.max_retransmit = 4
         self.error = self.upload = self.deferred = None
         self.pending = []
-        self.mid = random.getrandbits(16)
         self.acked = -1
-        self.slots = [Slot(self.clock) for _ in range(context.nstart)]
+        self.slots = []
+        while len(self.slots) < context.nstart:
+            self.slots.append(Slot(self.clock))
         self.ring = Ring(self.clock, context.ring)
 
     def free(self):
@@ -92,11 +94,6 @@ class Exchange:
                 return slot
         return None
 
-    def next_mid(self):
-        """A fresh message id: they count up from a random start (§4.4)."""
-        self.mid = mid = (self.mid + 1) & 0xFFFF
-        return mid
-
     # What we send
 
     def request(self, code, tag, token=None):
@@ -105,7 +102,8 @@ class Exchange:
 
         With `token` it is a response of its own (§5.2.2): `tag` is then its owner, and the
         acknowledgement its answer.
-        Returns False, and sends nothing, if it does not fit. Allocates: a token of 4 bytes.
+        Returns False, and sends nothing, if it does not fit or there is no message id left.
+        Allocates: a token of 4 bytes.
         """
         slot = self.free()
         slot.code = code
@@ -117,7 +115,9 @@ class Exchange:
     def start(self, slot, token=None):
         """Send the message of a slot with a fresh token and message id."""
         slot.token = token or os.urandom(4)
-        slot.mid = self.next_mid()
+        slot.mid = self.ring.next_mid()
+        if slot.mid < 0:
+            return False
         slot.count = 0
         timeout = self.ack_timeout_ms
         # Times a random factor from 1 to ACK_RANDOM_FACTOR (§4.2)
@@ -249,7 +249,11 @@ class Exchange:
         kind = _ACK
         if message.type == _NON:
             kind = _NON
-            out.begin(_NON, 0, self.next_mid(), message.buf, 4, message.token_len)
+            mid = self.ring.next_mid()
+            if mid < 0:
+                return
+            out.begin(_NON, 0, mid, message.buf, 4, message.token_len)
+            mid = message.mid
         else:
             out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
         for later in self.pending:
@@ -274,7 +278,7 @@ class Exchange:
                     # Who never gets a block does not pay for it.
                     from lwm2m.coap.block import Upload
 
-                    self.upload = Upload(self.owner)
+                    self.upload = Upload(self)
                 code = self.upload.receive(message, out)
             if not code:
                 code = self.owner.on_request(message, out)

@@ -1,5 +1,7 @@
-"""The memory for requests that have been answered (RFC 7252 §4.5), bounded."""
+"""Message ids of one peer (RFC 7252 §4.4, §4.5): ours are counted, theirs remembered, in bounded
+memory."""
 
+import random
 from array import array
 from micropython import const
 
@@ -7,8 +9,8 @@ _EXCHANGE_LIFETIME_S = const(247)
 
 
 class Ring:
-    """Remembers the last `n` changing requests of one peer for EXCHANGE_LIFETIME: by message id,
-    and the code of the answer (0: still to come).
+    """Hands out fresh message ids, and remembers the last `n` changing requests of the peer for
+    EXCHANGE_LIFETIME: by message id, and the code of the answer (0: still to come).
 
     Allocates, once: 4 bytes for each entry.
     """
@@ -20,6 +22,23 @@ class Ring:
         self.values = array("I", bytes(4 * n))
         self.next = self.s = 0
         self.code = self.index = 0
+        self.mid = random.getrandbits(16)
+        self.half = self.used = self.before = 0
+
+    def next_mid(self):
+        """A fresh message id, counted up from a random start; -1 when all of them have been used
+        within EXCHANGE_LIFETIME."""
+        half = self.clock.s >> 8
+        if half != self.half:
+            # This and the one before are 256 s at the least: the lifetime and more.
+            self.before = self.used if half == self.half + 1 else 0
+            self.half = half
+            self.used = 0
+        if self.used + self.before > 0xFFFF:
+            return -1
+        self.used += 1
+        self.mid = mid = (self.mid + 1) & 0xFFFF
+        return mid
 
     def find(self, mid):
         """Whether `mid` is remembered: then `code` is its answer."""

@@ -195,11 +195,6 @@ class Registration:
 
     # Answers
 
-    @property
-    def body_limit(self):
-        """How large a request that comes in blocks may be, if no stream takes it."""
-        return self.client.body_limit
-
     def on_request(self, message, out):
         self.client.current = self
         return serve(self.client, message, out)
