@@ -1,11 +1,9 @@
 """The exchange layer for one CoAP peer (RFC 7252 §4, §5.2, §5.3; RFC 7959).
 
 Confirmable messages of ours are in flight in slots: one (NSTART, RFC 7252 §4.7) unless more are
-wanted. A message is not kept but written again by its owner for each retransmission. What does
-not fit leaves in blocks, written by the same owner through a window.
-
-Requests that change something are remembered by message id, with the answer they got, so that a
-repeated one is answered again and never done twice (RFC 7252 §4.5); reads are simply done again.
+wanted. Their owner writes them again for each retransmission, and in blocks what does not fit.
+Requests that change something are remembered with the answer they got: a repeated one is answered
+again and never done twice (RFC 7252 §4.5); reads are simply done again.
 
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
 payload begins; `on_reply(message, tag)` for each answer, `on_failure(tag, reset)` when there was
