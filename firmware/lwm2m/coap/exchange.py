@@ -98,8 +98,7 @@ class Exchange:
         """Send a confirmable message whose options and payload `owner.on_build` writes; the
         outcome reaches the owner with `tag`. Only when there is a slot `free`.
 
-        With `token` it is a response of its own (§5.2.2): `tag` is then its owner, and the
-        acknowledgement its answer.
+        With `token` it is a response of its own (§5.2.2), owned by `tag`.
         Returns False, and sends nothing, if it does not fit or there is no message id left.
         Allocates: a token of 4 bytes.
         """
