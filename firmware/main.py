@@ -74,10 +74,21 @@ def run(client, interval_s):
 terminated = False
 
 
-def terminate(_):
-    """Called by the system for SIGTERM, as an interrupt: it may not allocate."""
+def on_sigterm(_):
+    """Called in the middle of anything, as an interrupt is: it may not allocate."""
     global terminated
     terminated = True
+
+
+def catch_sigterm():
+    """Let the end of a process be as clean as Ctrl-C; without ffi it is like a power cut."""
+    global handler  # lives as long as the process
+    try:
+        import ffi
+    except ImportError:
+        return
+    handler = ffi.callback("v", on_sigterm, "i", lock=True)
+    ffi.open(None).func("p", "signal", "iC")(15, handler)
 
 
 def main(path="config.json"):
@@ -107,9 +118,5 @@ if __name__ == "__main__":
     if ON_A_BOARD:
         main()
     else:
-        import ffi
-
-        libc = ffi.open(None)
-        handler = ffi.callback("v", terminate, "i", lock=True)
-        libc.func("p", "signal", "iC")(15, handler)
+        catch_sigterm()
         sys.exit(main(*sys.argv[1:2]))
