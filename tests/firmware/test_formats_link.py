@@ -126,12 +126,7 @@ def test_large_ids():
     eq(listed(Plain(42768, 65534), Plain(65534, 10)), b"</42768/65534>,</65534/10>")
 
 
-def test_discover_and_list_allocate_nothing():
-    def discover(codec, out, model):
-        out.rewind()
-        out.payload()
-        codec.emit(out, model, PATH, 2)
-
+def test_list_allocates_nothing():
     def register(codec, out, model):
         out.rewind()
         out.payload()
@@ -140,14 +135,6 @@ def test_discover_and_list_allocate_nothing():
     out = Builder(1152)
     out.begin(0, 2, 1, b"", 0, 0)
     codec = Link()
-    thing = Versioned(iid=0)
-    thing.RESOURCES = thing.RESOURCES[:9]  # a look at a method takes a reference to it
-    model = Model(thing)
-    discover(codec, out, model)  # the first time takes the codec's attributes
-    heap_locked(discover, codec, out, model)
     model = Model(Plain(1, 0), Versioned(iid=0), Plain(42768, 65534))
-    register(codec, out, model)
+    register(codec, out, model)  # the first time takes the codec's attributes
     heap_locked(register, codec, out, model)
-
-
-PATH = (26242, 0, 0, 0)

@@ -565,9 +565,12 @@ def test_stop_waits_for_the_end():
     bench.client.step()
     bench.client.step()
     assert bench.client.registered
-    bench.client.stop()
+    begin = time.ticks_ms()
+    bench.client.stop(timeout_ms=3000)
     assert bench.client.ended
     eq(bench.events, ["registered", "deregistered"])
+    took_ms = time.ticks_diff(time.ticks_ms(), begin)
+    assert took_ms < 1500, "waits %d ms for nothing" % took_ms
 
 
 def test_stop_of_a_dead_server_ends_after_its_timeout():
