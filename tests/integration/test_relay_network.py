@@ -16,6 +16,8 @@ from lwm2m_host.timing import Timing
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 
+pytestmark = pytest.mark.parametrize("width", [32], indirect=True)
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
@@ -170,13 +172,17 @@ async def test_a_good_bye_through_a_bad_network_arrives(
     server: Server, lwm2m_relay: RelayFactory, launch: Start, width: int
 ) -> None:
     """LwM2M 1.1 Core §6.2.3: De-register is confirmable too."""
-    relay = await lwm2m_relay(server, seed=5)
+    relay = await lwm2m_relay(server)
     station = await begin(launch, relay, width)
     await station.registered_with(server)
-    relay.uplink = Faults(loss=0.3, duplicate=0.3)
     gone = asyncio.create_task(server.wait_event(Deregistered, timeout_s=PATIENCE_S))
     await asyncio.sleep(0)
+    relay.uplink = Faults(loss=1)
     station.process_signal(signal.SIGINT)
+    async with asyncio.timeout(PATIENCE_S):
+        while relay.up.lost < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    relay.uplink = Faults(duplicate=1)
     await gone
     await station.happened("registered", "deregistered")
     assert server.registrations() == []
