@@ -139,7 +139,7 @@ async def start(launch: Start, relay: Relay, width: int) -> Station:
         servers=[relay.uri],
         width=width,
         mtu=1152,
-        lifetime_s=6,
+        lifetime_s=4,
         terms={"retry_timer_s": 1},
         exchange={"ack_timeout_ms": 20},
     )

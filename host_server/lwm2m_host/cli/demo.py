@@ -84,7 +84,12 @@ async def _demo(once: bool, port: int | None, http_port: int | None, width: int)
                 async with asyncio.timeout(TOUR_S):
                     await Tour(session, out).run()
             else:
-                await LiveDemo(session, out, notes).run()
+                try:
+                    await LiveDemo(session, out, notes).run()
+                except asyncio.CancelledError:
+                    if await session.leave():
+                        out.print(f"{session.endpoint} has de-registered; the demo is over")
+                    raise
     except DeviceDied as problem:
         out.print("the device printed:")
         out.print(*cells(problem.output or "(nothing)"))

@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from ..cli.render import cells
+from ..device import Device
 from ..errors import Lwm2mError, NotRegistered
 from ..events import Deregistered, Event, Expired, Registered, Updated
 from .session import STEP_S, Session
@@ -55,7 +56,9 @@ class LiveDemo:
         stop = self._session.server.on_event(self._heard)
         try:
             self.say("the server is up, a device is being started")
-            await self._session.registered()
+            device = await self._session.registered()
+            if not any("registered" in text for _, text in self._log):
+                self._tell_registered(device, "")  # it was faster than we were
             if self._plain:
                 await self._run_plain()
             else:
@@ -85,7 +88,7 @@ class LiveDemo:
                     self.say(text.rstrip())
 
     async def _round(self) -> None:
-        self._session.check()
+        await self._session.check()
         self._polls += 1
         begin = time.monotonic()
         try:
@@ -101,14 +104,13 @@ class LiveDemo:
         except NotRegistered:
             pass  # it is away: rebooting, or disabled from a second terminal
         except Lwm2mError as problem:
-            self._session.check()
+            await self._session.check()
             self.say(str(problem))
 
     def _heard(self, event: Event) -> None:
         if isinstance(event, Registered):
-            names = object_names(self._session.server.device(event.endpoint))
-            again = " again" if event.replaced else ""
-            self.say(f"{event.endpoint} registered{again}: {names}")
+            device = self._session.server.device(event.endpoint)
+            self._tell_registered(device, " again" if event.replaced else "")
         elif isinstance(event, Updated):
             told = event.registration
             self.say(f"{event.endpoint} sent an Update: lifetime {told.lifetime_s} s from now on")
@@ -116,6 +118,9 @@ class LiveDemo:
             self.say(f"{event.endpoint} de-registered")
         elif isinstance(event, Expired):
             self.say(f"{event.endpoint} was not heard of in its lifetime")
+
+    def _tell_registered(self, device: Device, again: str) -> None:
+        self.say(f"{device.endpoint} registered{again}: {object_names(device)}")
 
     # The screen
 
@@ -144,7 +149,7 @@ class LiveDemo:
         session = self._session
         yield _line(
             ("lwm2m-host demo", "bold"),
-            ("  a LwM2M server and a MicroPython device on this machine", ""),
+            (": a LwM2M server and a MicroPython device", ""),
             ("  Ctrl-C ends it", "dim"),
         )
         try:
@@ -159,8 +164,8 @@ class LiveDemo:
         yield _line(
             (told.endpoint, "bold"),
             (" registered", "bold green"),
-            (f"  {told.address} -> {session.server.uri}  LwM2M {told.version}", ""),
             (f"  lifetime {told.lifetime_s} s, {left}", ""),
+            (f"  {told.address} -> {session.server.uri}  LwM2M {told.version}", ""),
         )
         yield Rule(f"object tree, read in {self._reading_ms:.0f} ms", style="dim", align="left")
 

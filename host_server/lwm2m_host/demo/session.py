@@ -26,8 +26,9 @@ LIFETIME_S = 60
 PORT = 5683
 HTTP_PORT = 8080
 
-# How long one step may take, and the good-bye at the end
+# How long one step may take, the registration in it, and the good-bye at the end
 STEP_S = 5.0
+REGISTER_S = 4
 LEAVE_S = 2.0
 
 Say = Callable[[str], None]
@@ -57,20 +58,21 @@ class Session:
         """The server's handle. Raises NotRegistered."""
         return self.server.device(self.endpoint)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Raise DeviceDied when the device's program has ended."""
         code = self.process.returncode
         if code is not None:
+            await self.process.wait(STEP_S)  # for the rest of what it printed
             raise DeviceDied(f"the device ended with exit code {code}", self.process.output)
 
     async def registered(self) -> Device:
         """The device, as soon as it is registered. Raises DeviceDied."""
-        waiting = asyncio.create_task(self.server.wait_for(self.endpoint, STEP_S))
+        waiting = asyncio.create_task(self.server.wait_for(self.endpoint, REGISTER_S))
         ended = asyncio.create_task(self.process.wait())
         try:
             await asyncio.wait((waiting, ended), return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
-                self.check()
+                await self.check()
             return await waiting
         except DeviceTimeout as problem:
             raise DeviceDied(str(problem), self.process.output) from None

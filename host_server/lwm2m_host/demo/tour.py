@@ -64,7 +64,7 @@ class Tour:
             raise
         except (Lwm2mError, TimeoutError) as problem:
             self._console.print(title + Text("failed", "bold red"))
-            session.check()
+            await session.check()
             reason = str(problem) or f"not done in {STEP_S:g} s"
             raise TourFailed(f"{name}: {reason}") from None
         self._console.print(title + Text(result))
@@ -85,7 +85,7 @@ async def _server(session: Session) -> str:
 
 
 async def _device(session: Session) -> str:
-    session.check()
+    await session.check()
     return f"{session.process.script.name}, {session.width} bits, process {session.process.pid}"
 
 
