@@ -279,6 +279,13 @@ def test_positive_integers_of_odd_length():
             eq((raw, value_of(flags, hexed(raw))), (raw, value))
 
 
+def test_integers_of_odd_length_have_no_sign():
+    # The format has no such widths: they come from gateways that write everything unsigned.
+    for raw, value in (("FFFFFF", 0xFFFFFF), ("8000000000", 1 << 39), ("FF" * 7, (1 << 56) - 1)):
+        for flags in (INT, UINT, TIME):
+            eq((raw, value_of(flags, hexed(raw))), (raw, value))
+
+
 def test_integers_longer_than_needed():
     for raw, value in (("0001", 1), ("00000001", 1), ("FFFF", -1), ("FFFFFFFFFFFFFFFE", -2)):
         eq((raw, value_of(INT, hexed(raw))), (raw, value))
