@@ -27,6 +27,7 @@ class _Driver:
     def __init__(self, client):
         self._client = client
         self._wake = asyncio.Event()
+        client.wake = self._wake.set
         self._planned = Deadline(client.clock)
         # The sockets that are waited for, each with its task
         self._receivers = []
@@ -46,6 +47,7 @@ class _Driver:
                 pass
 
     def stop(self):
+        self._client.wake = lambda: None
         for _, task in self._receivers:
             task.cancel()
 

@@ -57,6 +57,7 @@ class Client:
         # Counts the changes that servers have made; the registration whose request is served
         self.revision = 0
         self.current = None
+        self.happened = False
         self.clock = clock or Clock()
         self.on_event = on_event
         # Instances, ordered by object id and instance id
@@ -143,8 +144,8 @@ class Client:
 
             transport = Udp(host, port)
         transport.poller = self.poll
-        security = self.add(Security(uri=uri, ssid=ssid))
         server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
+        security = self.add(Security(uri=uri, ssid=ssid))
         self.add(server)
         registration = Registration(self, security, server, transport)
         self.registrations.append(registration)
@@ -156,7 +157,8 @@ class Client:
     def step(self):
         """Handle what has arrived and what is due.
 
-        Returns the milliseconds until it wants to run again (at most an hour). Never raises for
+        Returns the milliseconds until it wants to run again (at most an hour, 0 after an event).
+        Never raises for
         what comes from the network. Allocates: each received datagram.
         """
         clock = self.clock
@@ -176,7 +178,14 @@ class Client:
             left = self._run_timers()
             if left < due:
                 due = left
+        if self.happened:
+            # The application's turn: it may wait for just this.
+            self.happened = False
+            return 0
         return due
+
+    def wake(self):
+        """Called when something is to be done soon; a driver that waits puts its own in place."""
 
     def wait(self, ms):
         """Block until a datagram arrives, but at most `ms` milliseconds."""
@@ -198,6 +207,7 @@ class Client:
         deadline = Deadline(self.clock)
         deadline.after(ms)
         self.timers.append((deadline, callback))
+        self.wake()
 
     def _run_timers(self):
         due = _NEVER_MS
@@ -224,6 +234,7 @@ class Client:
 
     def emit(self, event, registration):
         """Tell the application; an exception in its handler is printed and forgotten."""
+        self.happened = True
         if self.on_event:
             try:
                 self.on_event(event, registration)
@@ -268,12 +279,14 @@ class Client:
         self.leave(deregister)
         deadline = Deadline(self.clock)
         deadline.after(timeout_ms)
-        while not self.ended:
+        while True:
+            due = self.step()
             left = deadline.left_ms()
             if not left:
                 self.leave(False)
+            if self.ended:
                 break
-            self.wait(min(self.step(), left))
+            self.wait(min(due, left))
 
 
 def parse_uri(uri):
@@ -293,6 +306,9 @@ def parse_uri(uri):
         host = host[1:-1]
     elif ":" in host:
         host = ""  # an IPv6 address needs its brackets
-    if not host or "/" in host or not 0 < port < 65536:
+    for c in "/?#@":
+        if c in host:
+            host = ""
+    if not host or not 0 < port < 65536:
         raise ValueError("uri: coap://host[:port] is needed")
     return secure, host, port

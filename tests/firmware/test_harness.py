@@ -12,9 +12,9 @@ def test_runs_inside_micropython():
 
 
 def test_firmware_is_importable():
-    from lwm2m import errors
+    from lwm2m import codes
 
-    assert errors.__file__.startswith(("firmware/", "build/mpy/")), errors.__file__
+    assert codes.__file__.startswith(("firmware/", "build/mpy/")), codes.__file__
 
 
 async def test_async_test_is_awaited():

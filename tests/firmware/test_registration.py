@@ -470,10 +470,7 @@ def test_leave_while_registering_deregisters():
     bench.client.leave()
     bench.client.step()
     assert not bench.client.ended
-    accept(bench.far, register)
-    bench.client.step()
-    bench.client.step()
-    sent = bench.far.take()
+    sent = bench.far.reply(register, CREATED, [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"5a3f")])
     eq([packet.code for packet in sent], [DELETE])
     accept(bench.far, sent[0])
     bench.client.step()

@@ -110,6 +110,9 @@ class Builder:
                     struct.pack_into("32s", self.buf, pos, src)
                 elif n < 256 and pos + 255 <= self.size:
                     struct.pack_into("255s", self.buf, pos, src)
+                elif isinstance(src, str):
+                    self.put(src.encode())
+                    return
                 elif n < 256:
                     for i in range(n):
                         self.buf[pos + i] = src[i]

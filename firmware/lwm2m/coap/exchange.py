@@ -221,16 +221,16 @@ class Exchange:
                 # A piggybacked response matches by message id as well.
                 if kind != _ACK or (slot.state == _UNACKNOWLEDGED and slot.mid == message.mid):
                     ours = slot
+        bad = message.bad_option  # makes it useless (§5.4.1)
         if kind == _CON:
-            if ours or message.mid == self.acked:
+            if (ours and not bad) or message.mid == self.acked:
                 self.acked = message.mid
                 self._send_empty(_ACK, message.mid)
             else:
                 self._send_empty(_RST, message.mid)
         if ours:
             ours.state = _IDLE
-            if message.bad_option:
-                # A critical option that we do not know makes it useless (§5.4.1).
+            if bad:
                 self.owner.on_failure(ours.tag, True)
             elif ours.block1 >= 0 or message.block2 >= 8:
                 from lwm2m.coap.block import advance

@@ -44,7 +44,7 @@ class Codec:
         n = len(value)
         self.src = value
         if isinstance(value, str):
-            if n < _SHORT:
+            if n < _SHORT and "\0" not in value:
                 struct.pack_into("64s", SCRATCH, 0, value)
                 while n < _SHORT and SCRATCH[n]:
                     n += 1
@@ -58,6 +58,15 @@ class Codec:
     def fits(self, depth, flags):
         """Whether this format can carry a read at `depth` (of a resource with `flags`)."""
         return True
+
+    def represent(self, out, client, path, depth, flags, value):
+        """Write what `path[:depth]` names: `value` if it is a resource, else what is below."""
+        if value is None:
+            self.emit(out, client, path, depth)
+        elif depth == 4:
+            self.item(out, path[3], flags, value[path[3]])
+        else:
+            self.resource(out, path[2], flags, value)
 
     def emit(self, out, client, path, depth):
         """Write the object or the instance that `path[:depth]` names, which exists."""

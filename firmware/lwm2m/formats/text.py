@@ -37,7 +37,7 @@ class Text(Codec):
         elif is_text(kind):
             n = self.load(value)
             out.put(self.src, n)
-        elif kind != _OBJLNK and kind != _FLOAT and value > _SMALL:
+        elif kind != _OBJLNK and kind != _FLOAT and not -_SMALL < value < _SMALL:
             _long_decimal(out, value)
         else:
             stream = self.stream
@@ -55,6 +55,11 @@ class Text(Codec):
         """The value of a resource from its text, None if it is not one of its type."""
         kind = flags & 15
         try:
+            if not is_text(kind) and kind != _OPAQUE:
+                # int() and float() are more liberal than the format: blanks, underscores.
+                for b in raw:
+                    if b not in b"0123456789+-.:eE":
+                        return None
             if kind == _OPAQUE:
                 import binascii
 
@@ -74,7 +79,7 @@ class Text(Codec):
                         return (oid, iid)
                 elif kind == _FLOAT:
                     value = float(text)
-                    if value - value == 0:  # neither infinite nor "nan"
+                    if value - value == 0 and text != ".":  # neither infinite nor "nan"
                         return value
                 else:
                     value = int(text)
@@ -94,7 +99,14 @@ class Text(Codec):
 def _long_decimal(out, value):
     # Long division of the eight bytes by ten.
     b = SCRATCH
-    struct.pack_into(">Q", b, 0, value)
+    struct.pack_into(">Q" if value > 0 else ">q", b, 0, value)
+    if value < 0:
+        out.byte(45)
+        carry = 1
+        for i in range(7, -1, -1):
+            carry += b[i] ^ 255
+            b[i] = carry & 255
+            carry >>= 8
     end = 40
     left = 1
     while left:

@@ -6,8 +6,6 @@ Loaded with the first such read.
 
 from micropython import const
 
-from lwm2m.interfaces.management import represent
-
 _CONTENT = const(0x45)
 _BAD_REQUEST = const(0x80)
 _INTERNAL = const(0xA0)
@@ -24,6 +22,8 @@ _TRIES = const(4)
 
 def read_block(client, message, out, codec, flags, value):
     """Answer a read with the block it asks for, or with the first one. Returns the code."""
+    path = message.path
+    depth = message.depth
     number = 0
     size = client.block_size
     if message.block2 >= 0:
@@ -40,7 +40,7 @@ def read_block(client, message, out, codec, flags, value):
         # block when what it has no longer fits.
         out.rewind()
         out.skip = _MEASURE
-        represent(client, message, out, codec, flags, value)
+        codec.represent(out, client, path, depth, flags, value)
         length = _MEASURE - out.skip
         out.rewind()
         out.uint(_ETAG, (client.revision & 0x3FFF) << 16 | length & 0xFFFF)
@@ -50,10 +50,10 @@ def read_block(client, message, out, codec, flags, value):
         if message.size2 >= 0:
             out.uint(_SIZE2, length)
         out.payload(number << size + 4, 16 << size)
-        represent(client, message, out, codec, flags, value)
+        codec.represent(out, client, path, depth, flags, value)
         if out.broken:
             continue
-        if out.skip:
+        if out.skip or (number and out.pos == out.end_of_options):
             return _BAD_REQUEST  # a block behind the end
         if not out.more:
             out.buf[flag] &= 0xF7

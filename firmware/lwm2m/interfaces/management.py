@@ -127,20 +127,9 @@ def read(client, message, out, instance, index, flags):
     if message.block2 < 0:
         out.uint(_CONTENT_FORMAT, accept)
         out.payload()
-        represent(client, message, out, codec, flags, value)
+        codec.represent(out, client, message.path, depth, flags, value)
         if not out.more and not out.broken:
             return _CONTENT
     from lwm2m.interfaces.blocks import read_block
 
     return read_block(client, message, out, codec, flags, value)
-
-
-def represent(client, message, out, codec, flags, value):
-    """Write what the path of `message` names: `value` if it is a resource, else what is below."""
-    depth = message.depth
-    if value is None:
-        codec.emit(out, client, message.path, depth)
-    elif depth == 4:
-        codec.item(out, message.path[3], flags, value[message.path[3]])
-    else:
-        codec.resource(out, message.path[2], flags, value)

@@ -3,6 +3,7 @@
 Loaded with the first of them.
 """
 
+import sys
 from micropython import const
 
 from lwm2m.formats.base import instances
@@ -92,13 +93,17 @@ def _apply(instance, values):
     before = {}
     try:
         for index in values:
+            before[index] = getattr(instance, table[index + 2] or "more", None)
             if table[index + 1] & _R:
                 before[index] = instance.value_at(index)
             _store(instance, index, values[index])
     except Exception:
         # What was already written goes back: a Write is done whole or not at all.
         for index in before:
-            _store(instance, index, before[index])
+            try:
+                _store(instance, index, before[index])
+            except Exception as e:
+                sys.print_exception(e)
         raise
 
 

@@ -45,6 +45,8 @@ _LEAD_S = const(100)
 # Back-off of a server that does not answer, unless 1/x/17..20 say otherwise
 _FIRST_RETRY_S = const(4)
 _LAST_RETRY_S = const(300)
+# How long leaving waits for the answer to a Register
+_GRACE_MS = const(2000)
 # Defaults of 1/x/17..20 (LwM2M 1.1 §6.2.1), in force as soon as one of them is set
 _RETRY_COUNT = const(5)
 _RETRY_TIMER_S = const(60)
@@ -95,23 +97,31 @@ class Registration:
         """Register anew, over a fresh socket, as soon as the initial delay (1/x/14) allows."""
         self.exchange.cancel()
         self.leaving = False
+        self.disabled_s = 0
         self.wait(self.server.initial_delay_s or 0)
+        self.client.wake()
 
     def stop(self, deregister=True):
         """De-register if registered, and end. `deregister=False`: end without a word."""
-        if deregister and (self.registered or self.state == _DEREGISTERING):
+        self.disabled_s = 0
+        if deregister and self.state >= _REGISTERING:
             self.leaving = True
+            if self.state == _REGISTERING:
+                self.due.after(_GRACE_MS)
         else:
             self.end()
+        self.client.wake()
 
     def disable(self, s):
         """De-register, and register again after that time (1/x/4)."""
         self.disabled_s = s
         self.leaving = True
+        self.client.wake()
 
     def update(self, links=False):
         """Send an Update soon; `links`: with the list of objects."""
         self.pending |= _UPDATE | (_LINKS if links else 0)
+        self.client.wake()
 
     def step(self):
         """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
@@ -125,6 +135,12 @@ class Registration:
                 return due
             self._register(True)
             return 0
+        if state == _REGISTERING and self.leaving:
+            # Nobody knows whether we are registered: the answer may still come, but not for long.
+            due = self.due.left_ms()
+            if not due:
+                self.end()
+            return min(due, left)
         if state != _REGISTERED or not self.exchange.free():
             return left
         due = self.due.left_ms()
@@ -139,6 +155,9 @@ class Registration:
     # Requests
 
     def _register(self, open):
+        if self.leaving:
+            self.end()
+            return
         try:
             if open:
                 self.transport.open()
@@ -232,13 +251,13 @@ class Registration:
                 self._register(False)
         elif state == _DEREGISTERING:
             self.error = None if code == _DELETED else code
-            self.end()
+            self.end("leave_failed" if self.error else "deregistered")
 
     def on_failure(self, tag, reset):
         self.error = self.exchange.error
         self.exchange.error = None
         if self.state == _DEREGISTERING:
-            self.end()
+            self.end("leave_failed")
         elif self.state == _UPDATING:
             self.client.emit("update_failed", self)
             self._register(True)
@@ -259,15 +278,15 @@ class Registration:
             self.due.after(lifetime_s * 500)
         self.client.emit(event, self)
 
-    def end(self):
-        was = self.state
+    def end(self, event=None):
+        """Close the socket and do nothing more, unless it is only for a while."""
         self.exchange.cancel()
         self.transport.close()
         self.location = None
         self.leaving = False
         self.state = _OFF
-        if was == _DEREGISTERING:
-            self.client.emit("leave_failed" if self.error else "deregistered", self)
+        if event:
+            self.client.emit(event, self)
         if self.disabled_s:
             self.wait(self.disabled_s)
             self.disabled_s = 0
@@ -278,6 +297,9 @@ class Registration:
 
     def _failed(self):
         """Wait for the next attempt: longer each time, and never give up."""
+        if self.leaving:
+            self.end()
+            return
         self.exchange.cancel()
         self.transport.close()
         self.attempts += 1

@@ -10,8 +10,12 @@ def check_table(cls):
         raise ValueError("object %r: OID or the length of RESOURCES is wrong" % cls.OID)
     for i in range(0, len(table), 3):
         rid, flags, name = table[i : i + 3]
-        if not isinstance(rid, int) or not isinstance(flags, int) or not isinstance(name, str):
+        if (
+            not isinstance(rid, int)
+            or not isinstance(flags, int)
+            or not isinstance(name or "", str)
+        ):
             what = (cls.OID, table[i : i + 3])
             raise ValueError("object %d: RESOURCES wants id, flags, name: %r" % what)
-        if hasattr(Object, name):
+        if name and hasattr(Object, name):
             raise ValueError("object %d: '%s' is a name of Object itself" % (cls.OID, name))

@@ -132,7 +132,9 @@ class Device(Object):
 
 def _is_utc_offset(text):
     # ISO 8601: Z, +HH, +HHMM or +HH:MM
-    digits = text[1:3] + text[4 if text[3:4] == ":" else 3 :]
+    digits = text[1:]
+    if len(text) == 6 and text[3] == ":":
+        digits = text[1:3] + text[4:]
     if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
         return text == "Z"
     return digits[:2] < "24" and digits[2:] < "60"

@@ -66,7 +66,5 @@ class Deadline:
         s = self.s - self.clock.s
         if s > _LONGEST_S:
             return _LONGEST_MS
-        if s < 0:
-            return 0
-        ms = s * 1000 + self.ms - self.clock.ms
-        return ms if ms > 0 else 0
+        ms = s * 1000 + self.ms - self.clock.ms if s >= 0 else 0
+        return min(max(ms, 0), _LONGEST_MS)
