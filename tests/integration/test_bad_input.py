@@ -154,6 +154,11 @@ async def test_hostile_datagrams_get_what_rfc_7252_prescribes_and_change_nothing
     await _still_registered(victim, peer)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="transport/udp.py takes the first 1280 bytes of a longer datagram for all of it, "
+    "so half a write is carried out; remove this mark with the fix",
+)
 async def test_oversized_datagrams_are_not_believed(victim: Station, peer: Peer) -> None:
     before = await _all(peer)
     # Cut at 1280 bytes: of a write, its end is missing, so that it must not be carried out.
@@ -201,21 +206,25 @@ async def test_every_truncation_of_a_write_changes_nothing(victim: Station, peer
 
 
 async def test_a_repeated_request_is_answered_again_and_done_once(
-    victim: Station, peer: Peer
+    launch: Start, peer: Peer, width: int
 ) -> None:
-    execute = datagram(CON, POST, 0x6000, b"t", options(*path("/3/0/4")))
-    first, *others = await peer.answers(execute)
-    for _ in range(3):
-        (again,) = await peer.answers(execute)
-        assert again.data == first.data
-    assert (first.kind, first.code, others) == (ACK, CHANGED, [])
-    await victim.says("rebooting")
+    station = await launch("own_object.py", servers=[peer.uri], width=width)
+    await peer.register()
+    await station.says("event registered")
+    for number in (1, 2):
+        execute = datagram(CON, POST, 0x6000 + number, b"t", options(*path("/26241/0/9")))
+        first, *others = await peer.answers(execute)
+        assert (first.kind, first.code, others) == (ACK, CHANGED, [])
+        for _ in range(3):
+            (again,) = await peer.answers(execute)
+            assert again.data == first.data
+        assert (await peer.ask(GET, "/26241/0/15")).payload == str(number).encode()
     refused = datagram(CON, PUT, 0x6001, b"t", TEXT, b"many")
-    (first,) = await peer.answers(refused)
-    (again,) = await peer.answers(refused)
+    (first,) = await peer.answers(refused[:2] + b"\x61\x00" + refused[4:])
+    (again,) = await peer.answers(refused[:2] + b"\x61\x00" + refused[4:])
     assert first.data == again.data
-    await _still_registered(victim, peer)
-    assert victim.output.count("rebooting") == 1
+    assert first.code == 0x80
+    await _still_registered(station, peer)
 
 
 async def test_a_confirmable_request_gets_an_ack_and_another_a_non(

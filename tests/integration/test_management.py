@@ -43,6 +43,7 @@ TYPES = {
     11: "String",
     13: "Integer",
     14: "Integer",
+    15: "Integer",
 }
 
 

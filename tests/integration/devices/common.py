@@ -4,6 +4,7 @@ import json
 import sys
 import time
 
+import lwm2m.client
 from lwm2m.client import Client
 from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.text import Text
@@ -22,6 +23,7 @@ def tell(event, registration):
 
 def client_from(config):
     """A client as `config` describes it: endpoint, mtu, servers, terms, exchange, formats."""
+    print("modules from", lwm2m.client.__file__)
     client = Client(config["endpoint"], mtu=config.get("mtu", 640), on_event=tell)
     if config.get("formats", True):
         client.add_format(Text())

@@ -26,10 +26,11 @@ class Valve(Object):
         12, E, "explode",
         13, INT | R, "broken",
         14, INT | RW, "guarded",
+        15, INT | R, "flushes",
     )
     # fmt: on
     open = False
-    flow = counter = serviced = guarded = 0
+    flow = counter = serviced = guarded = flushes = 0
     level = 0.0
     name = flushed = ""
     key = b""
@@ -37,6 +38,7 @@ class Valve(Object):
     secret = None
 
     def flush(self, args=None):
+        self.flushes += 1
         self.flushed = "nothing" if args is None else repr(sorted(args.items()))
 
     def explode(self, args=None):
