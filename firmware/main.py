@@ -48,7 +48,7 @@ def report(event, registration):
 
 def build(settings):
     """The client that `settings` describe. Raises ValueError for what cannot be."""
-    client = Client(settings["endpoint"], mtu=settings.get("mtu", 640))
+    client = Client(settings["endpoint"], mtu=settings.get("mtu", 576))
     if settings.get("log", True):
         client.on_event = report
     for server in settings["servers"]:
