@@ -15,7 +15,7 @@ import os
 import random
 from micropython import const
 
-from lwm2m.coap.ring import Ring
+from lwm2m.coap.message import Ring
 from lwm2m.ports.clock import Deadline
 
 _CON = const(0)

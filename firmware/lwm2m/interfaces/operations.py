@@ -7,6 +7,7 @@ import sys
 from micropython import const
 
 from lwm2m.formats.base import instances
+from lwm2m.objects.base import Object
 
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
@@ -93,9 +94,10 @@ def _apply(instance, values):
     before = {}
     try:
         for index in values:
-            before[index] = getattr(instance, table[index + 2] or "more", None)
             if table[index + 1] & _R:
                 before[index] = instance.value_at(index)
+            else:
+                before[index] = Object.read(instance, table[index], table[index + 2])
             _store(instance, index, values[index])
     except Exception:
         # What was already written goes back: a Write is done whole or not at all.

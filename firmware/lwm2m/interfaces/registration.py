@@ -311,11 +311,14 @@ class Registration:
             # Half of it is chance, so that a server which comes back is not met by all its
             # devices at once.
             wait_s -= random.getrandbits(8) * wait_s // 512
-        elif self.attempts % (_RETRY_COUNT if count is None else count or 1):
-            wait_s = (timer_s or _RETRY_TIMER_S) << min(self.attempts - 1, 16)
         else:
-            # The sequence has failed: a long pause, then the next one.
-            self.attempts = 0
-            wait_s = server.sequence_delay_s or _SEQUENCE_DELAY_S
+            # Attempts make a sequence, each pause twice the one before; so do sequences.
+            count = count or _RETRY_COUNT
+            n = self.attempts % count
+            if n:
+                wait_s = (timer_s or _RETRY_TIMER_S) << min(n - 1, 9)
+            else:
+                n = self.attempts // count
+                wait_s = (server.sequence_delay_s or _SEQUENCE_DELAY_S) << min(n - 1, 5)
         self.wait(wait_s)
         self.client.emit("register_failed", self)
