@@ -8,6 +8,7 @@ retransmissions takes a hundredth of the time.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -18,13 +19,13 @@ import pytest
 from lwm2m_host import Device, Server
 from lwm2m_host.errors import DeviceTimeout, Lwm2mError
 from lwm2m_host.events import Event
-from lwm2m_host.faults import Relay
+from lwm2m_host.faults import Faults, Relay
 from lwm2m_host.models import Models, ObjectModel, ResourceModel
 from lwm2m_host.testing.plugin import RelayFactory
 from lwm2m_host.timing import Timing
 from lwm2m_host.values import DataType
 
-from tests.integration.conftest import Start, Station
+from tests.integration.conftest import PATIENCE_S, Start, Station
 
 pytestmark = pytest.mark.parametrize("width", [32], indirect=True)
 
@@ -229,3 +230,24 @@ async def test_nothing_is_done_twice_in_a_thousand_operations(
     server: Server, lwm2m_relay: RelayFactory, launch: Start, width: int, seed: int
 ) -> None:
     await torture(server, lwm2m_relay, launch, width, seed, 1000)
+
+
+@pytest.mark.xfail(reason="the blocks of an upload push older requests out of the device's ring")
+async def test_a_copy_that_arrives_after_an_upload_is_not_done_again(
+    server: Server, lwm2m_relay: RelayFactory, launch: Start, width: int
+) -> None:
+    """RFC 7252 §4.5: a message is remembered for EXCHANGE_LIFETIME, whatever came meanwhile."""
+    relay = await lwm2m_relay(server, seed=5)
+    station = await launch("relay_device.py", servers=[relay.uri], width=width, mtu=640)
+    device = await station.registered_with(server)
+    # With this seed one copy takes 70 ms, the other 1350 ms.
+    relay.downlink = Faults(duplicate=1, delay_ms=(0, 1500))
+    await device.execute(f"/26250/0/{BUMP}", "0='1'", timeout_s=5)
+    relay.downlink = Faults()
+    await device.write(f"/26250/0/{SINK}", body(2), format="opaque", timeout_s=5)
+    assert relay.down.passed < relay.down.received + relay.down.duplicated
+    async with asyncio.timeout(PATIENCE_S):
+        while relay.down.passed < relay.down.received + relay.down.duplicated:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert await device.read(f"/26250/0/{UPLOADS}", timeout_s=5) == 1
+    assert await device.read(f"/26250/0/{EXECUTIONS}", timeout_s=5) == 1
