@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import struct
 from types import TracebackType
 
@@ -89,13 +91,20 @@ class Peer(asyncio.DatagramProtocol):
         self.device = address
         self._came.put_nowait(data)
 
-    async def receive(self) -> Datagram:
-        async with asyncio.timeout(PATIENCE_S):
+    async def receive(self, timeout_s: float = PATIENCE_S) -> Datagram:
+        async with asyncio.timeout(timeout_s):
             return Datagram(await self._came.get())
 
     def send(self, data: bytes) -> None:
         assert self.device is not None
-        self._transport.sendto(data, self.device)
+        if data:
+            self._transport.sendto(data, self.device)
+            return
+        # asyncio passes over an empty datagram.
+        with socket.socket(
+            fileno=os.dup(self._transport.get_extra_info("socket").fileno())
+        ) as own:
+            own.sendto(data, self.device)
 
     async def register(self) -> Datagram:
         """Take the Register and answer it."""

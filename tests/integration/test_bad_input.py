@@ -173,14 +173,23 @@ async def test_oversized_datagrams_are_not_believed(victim: Station, peer: Peer)
     await _still_registered(victim, peer)
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="transport/udp.py takes a new socket, and nobody tells the server: unreachable until "
+    "the next Update; remove this mark with the fix",
+)
 async def test_an_empty_datagram_leaves_the_device_reachable(victim: Station, peer: Peer) -> None:
     peer.send(b"")
     # If it has to take a new socket for that, it tells the server where it is now.
-    peer.send(datagram(CON, EMPTY, 0x3000))
-    answer = await peer.receive()
-    if answer.kind != RST:
+    ping = datagram(CON, EMPTY, 0x3000)
+    peer.send(ping)
+    answer = await peer.receive(timeout_s=3)
+    if answer.kind == CON:
         peer.send(datagram(ACK, CHANGED, answer.mid, answer.token))
-    await _still_registered(victim, peer)
+        await victim.says("event updated")
+        assert await peer.answers(datagram(NON, EMPTY, 0x3001)) == []
+    else:
+        assert (answer.kind, answer.mid) == (RST, 0x3000)
 
 
 async def test_noise_changes_nothing(victim: Station, peer: Peer) -> None:
