@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,14 +29,15 @@ Ask = Callable[..., Awaitable[tuple[list[Answer], Peer]]]
 
 
 @pytest.fixture
-async def serve(width: int) -> AsyncIterator[Serve]:
+async def serve(width: int, tmp_path: Path) -> AsyncIterator[Serve]:
     """Starts our server: `device = await serve(mtu=1088, lost=[0])`."""
     running: list[Peer] = []
     async with AsyncExitStack() as stack:
 
         async def start(script: str = "peer_server.py", **config: Any) -> Peer:
             config.setdefault("port", free_port())
-            peer = Peer(DEVICE / script, config, width=width, path=config.pop("path", ()))
+            path = config.pop("path", ())
+            peer = Peer(DEVICE / script, config, tmp_path, width=width, path=path)
             running.append(peer)
             await stack.enter_async_context(peer)
             await peer.wait_output("ready", PATIENCE_S)
@@ -47,7 +49,7 @@ async def serve(width: int) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-def ask(width: int) -> Ask:
+def ask(width: int, tmp_path: Path) -> Ask:
     """Runs our client against a port: `[answer], device = await ask(port, {...})`."""
 
     async def run(
@@ -55,7 +57,7 @@ def ask(width: int) -> Ask:
     ) -> tuple[list[Answer], Peer]:
         path = config.pop("path", ())
         config |= {"port": port, "asks": asks}
-        peer = Peer(DEVICE / script, config, width=width, path=path)
+        peer = Peer(DEVICE / script, config, tmp_path, width=width, path=path)
         async with peer:
             code = await peer.wait(PATIENCE_S)
         print(f"--- {peer.script.name} printed:\n{peer.output}")

@@ -15,7 +15,6 @@ import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import pytest
@@ -61,11 +60,11 @@ class Datagram(NamedTuple):
 class Peer(UnixDevice):
     """A device with a record of its datagrams."""
 
-    def __init__(self, script: Path, config: dict[str, Any], **options: Any) -> None:
-        self._config = NamedTemporaryFile("w", suffix=".json")
-        json.dump(config, self._config)
-        self._config.flush()
-        super().__init__(script, [self._config.name], **options)
+    def __init__(self, script: Path, config: dict[str, Any], folder: Path, **options: Any) -> None:
+        # A file, because MicroPython takes no argument of more than 255 bytes
+        file = folder / f"{script.stem}-{config['port']}.json"
+        file.write_text(json.dumps(config))
+        super().__init__(script, [file], **options)
         self.port: int = config["port"]
         self.uri = f"coap://127.0.0.1:{self.port}"
 
@@ -87,6 +86,7 @@ class Peer(UnixDevice):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while len(self.kinds()) < len(kinds):
+                    self.check()
                     await asyncio.sleep(0.005)
         assert self.kinds() == list(kinds)
 

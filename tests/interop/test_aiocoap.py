@@ -307,6 +307,22 @@ class Slow(resource.Resource):
         return Message(code=codes.CHANGED)
 
 
+class Stateless(resource.Resource):
+    """Carries out each block of a PUT as it comes, as in RFC 7959 §2.5, figure 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = b""
+
+    async def needs_blockwise_assembly(self, request: Message) -> bool:
+        return False
+
+    async def render_put(self, request: Message) -> Message:
+        block = request.opt.block1
+        self.content += request.payload
+        return Message(code=codes.CHANGED, block1=(block.block_number, False, block.size_exponent))
+
+
 class Fixed(resource.Resource):
     def __init__(self, **answer: Any) -> None:
         super().__init__()
@@ -334,12 +350,14 @@ class Site(resource.Site):
         self.port = port
         self.store = Store()
         self.slow = Slow()
+        self.stateless = Stateless()
         odd = Fixed(payload=b"odd")
         odd.options.append(OpaqueOption(65001, b"x"))
         self.add_resource(["small"], Fixed(payload=b"hello", content_format=0))
         self.add_resource(["large"], Fixed(payload=body(20000), content_format=42))
         self.add_resource(["store"], self.store)
         self.add_resource(["slow"], self.slow)
+        self.add_resource(["stateless"], self.stateless)
         self.add_resource(["odd"], odd)
         self.add_resource(["echo"], Echo())
 
@@ -482,3 +500,11 @@ async def test_rfc7959_2_3_aiocoap_wants_smaller_blocks(
     [answer], _ = await ask(site.port, put, mtu=1152)
     assert answer["code"] == "2.01"
     assert site.store.content == body(5000)
+
+
+@pytest.mark.xfail(reason="an answer to one block is taken for the answer to all of them")
+async def test_rfc7959_2_5_we_write_to_a_stateless_server(ask: Ask, site: Site):
+    put = {"method": "put", "path": "stateless", "body": 5000, "format": 42}
+    [answer], _ = await ask(site.port, put)
+    assert answer["code"] == "2.04"
+    assert site.stateless.content == body(5000)

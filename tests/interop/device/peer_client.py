@@ -1,10 +1,10 @@
 """Our exchange layer as a CoAP client of other people's servers.
 
-Its argument is a file with a JSON object: `port`, `asks`, and if wanted `mtu`, `lost` (numbers of the
-datagrams that get lost on their way out), `ack_timeout_ms`, `max_retransmit`. An ask is an object:
-`method` ("get", "ping", …), `path`, and if wanted `query`, `format`, `accept`, `observe`, `block2`
-(an option value), `text` or `body` (the length of one that is made up). For each ask it prints
-"answer" and an object; it ends after the last one, having listened for `linger_ms`.
+Its argument is a file with a JSON object: `port`, `asks`, and if wanted `mtu`, `lost` (numbers
+of the datagrams that get lost on their way out), `ack_timeout_ms`, `max_retransmit`. An ask is an
+object: `method` ("get", "ping", …), `path`, and if wanted `query`, `format`, `accept`, `observe`,
+`block2` (an option value), `text` or `body` (the length of one that is made up). For each ask it
+prints "answer" and an object; it ends after the last one, having listened for `linger_ms`.
 """
 
 import json
@@ -64,7 +64,7 @@ class Asker:
         while message.option(LOCATION_PATH, len(location)):
             location.append(message.text())
         self.answer = {
-            "code": "%d.%02d" % (message.code >> 5, message.code & 31),
+            "code": f"{message.code >> 5}.{message.code & 31:02d}",
             "format": message.format,
             "observe": message.observe,
             "block1": message.block1,

@@ -1,7 +1,7 @@
 """Our exchange layer as a CoAP server for other people's clients.
 
-Its argument is a file with a JSON object: `port`, and if wanted `mtu`, `lost` (numbers of the datagrams, per
-client, that get lost on their way out), `ack_timeout_ms`, `later_ms`, `body_limit`.
+Its argument is a file with a JSON object: `port`, and if wanted `mtu`, `lost` (numbers of the
+datagrams, per client, that get lost on their way out), `ack_timeout_ms`, `later_ms`, `body_limit`.
 """
 
 import json
