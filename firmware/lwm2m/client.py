@@ -158,26 +158,22 @@ class Client:
         """Handle what has arrived and what is due.
 
         Returns the milliseconds until it wants to run again (at most an hour, 0 after an event).
-        Never raises for
-        what comes from the network. Allocates: each received datagram.
+        Never raises for what comes from the network. Allocates: each received datagram.
         """
-        clock = self.clock
-        clock.update()
+        self.clock.update()
         due = _NEVER_MS
+        # What one server asks may be work for the registration with another: first all of them
+        # are heard, then all of them get their turn.
         for registration in self.registrations:
-            exchange = registration.exchange
             burst = _BURST
-            while burst and exchange.poll():
+            while burst and registration.exchange.poll():
                 burst -= 1
-            left = registration.step()
             if not burst:
-                left = 0
-            if left < due:
-                due = left
+                due = 0
         if self.timers:
-            left = self._run_timers()
-            if left < due:
-                due = left
+            due = min(due, self._run_timers())
+        for registration in self.registrations:
+            due = min(due, registration.step())
         if self.happened:
             # The application's turn: it may wait for just this.
             self.happened = False

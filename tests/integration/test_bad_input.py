@@ -154,11 +154,6 @@ async def test_hostile_datagrams_get_what_rfc_7252_prescribes_and_change_nothing
     await _still_registered(victim, peer)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="transport/udp.py takes the first 1280 bytes of a longer datagram for all of it, "
-    "so half a write is carried out; remove this mark with the fix",
-)
 async def test_oversized_datagrams_are_not_believed(victim: Station, peer: Peer) -> None:
     before = await _all(peer)
     # Cut at 1280 bytes: of a write, its end is missing, so that it must not be carried out.
@@ -173,11 +168,6 @@ async def test_oversized_datagrams_are_not_believed(victim: Station, peer: Peer)
     await _still_registered(victim, peer)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="transport/udp.py takes a new socket, and nobody tells the server: unreachable until "
-    "the next Update; remove this mark with the fix",
-)
 async def test_an_empty_datagram_leaves_the_device_reachable(victim: Station, peer: Peer) -> None:
     peer.send(b"")
     # If it has to take a new socket for that, it tells the server where it is now.

@@ -232,7 +232,6 @@ async def test_nothing_is_done_twice_in_a_thousand_operations(
     await torture(server, lwm2m_relay, launch, width, seed, 1000)
 
 
-@pytest.mark.xfail(reason="the blocks of an upload push older requests out of the device's ring")
 async def test_a_copy_that_arrives_after_an_upload_is_not_done_again(
     server: Server, lwm2m_relay: RelayFactory, launch: Start, width: int
 ) -> None:

@@ -27,7 +27,7 @@ class Upload:
 
     def __init__(self, exchange):
         self.exchange = exchange
-        self.received = -1
+        self.received = self.first = self.last = -1
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
         self.sink = self.body = None
@@ -42,6 +42,8 @@ class Upload:
         if size == 7 or n > 16 << size or (more and n != 16 << size):
             return _BAD_REQUEST
         offset = block >> 4 << size + 4
+        if self.received > 0 and (message.mid == self.first or message.mid == self.last):
+            return _CONTINUE  # a copy of what we have
         if not offset:
             # Block 0 always starts anew, whatever was there before.
             self._begin(message)
@@ -64,6 +66,7 @@ class Upload:
                 message.payload : message.end
             ]
         self.received = offset + n
+        self.last = message.mid
         if more:
             return _CONTINUE
         self.received = -1
@@ -75,6 +78,7 @@ class Upload:
 
     def _begin(self, message):
         self.received = 0
+        self.first = message.mid
         self.code = message.code
         self.depth = message.depth
         for i in range(4):

@@ -15,8 +15,7 @@ import os
 import random
 from micropython import const
 
-from lwm2m.coap.message import Ring
-from lwm2m.ports.clock import Deadline
+from lwm2m.coap.message import Ring, Slot
 
 _CON = const(0)
 _NON = const(1)
@@ -27,6 +26,7 @@ _GET = const(1)
 _FETCH = const(5)
 _CONTINUE = const(0x5F)
 _BAD_OPTION = const(0x82)
+_TOO_LARGE = const(0x8D)
 _PROXYING_NOT_SUPPORTED = const(0xA5)
 _PROXY_URI = const(35)
 _PROXY_SCHEME = const(39)
@@ -34,6 +34,7 @@ _BLOCK2 = const(23)
 _BLOCK1 = const(27)
 
 _NEVER_MS = const(3600000)
+_LONGEST = const(1280)
 # How long to wait for the response after an empty acknowledgement: MAX_TRANSMIT_WAIT, §4.8.2.
 _MAX_TRANSMIT_WAIT_S = const(93)
 
@@ -41,18 +42,6 @@ _MAX_TRANSMIT_WAIT_S = const(93)
 _IDLE = const(0)
 _UNACKNOWLEDGED = const(1)
 _ACKNOWLEDGED = const(2)
-
-
-class Slot:
-    """One confirmable message of ours: `code` and `tag` say what, `block1` and `block2` which
-    block of it (option values, -1: none), `owner` who writes it and learns its fate."""
-
-    def __init__(self, clock):
-        self.due = Deadline(clock)
-        self.state = self.mid = self.code = self.count = self.timeout_ms = 0
-        self.block1 = self.block2 = -1
-        self.token = b""
-        self.tag = self.owner = None
 
 
 class Exchange:
@@ -194,7 +183,7 @@ class Exchange:
             elif kind != _NON:
                 self._empty(message, kind)
         elif message.code >= 64:
-            if kind != _RST:
+            if kind != _RST and n <= _LONGEST:
                 self._response(message, kind)
         elif kind <= _NON:
             self.serve(message)
@@ -264,6 +253,8 @@ class Exchange:
         if changing and ring.find(mid):
             code = ring.code  # 0: still to be answered
             changing = False
+        elif message.end > _LONGEST:
+            code = _TOO_LARGE  # its end is missing
         elif bad:
             code = _BAD_OPTION
             if bad == _PROXY_URI or bad == _PROXY_SCHEME:
@@ -286,7 +277,7 @@ class Exchange:
                         code = 0
                     else:
                         self.pending.remove(later)
-        if changing:
+        if changing and code != _CONTINUE:
             ring.append(mid, code)
         if message.block1 >= 0 and code and out.number < _BLOCK1 and not out.end_of_options:
             # Which block this answers, and whether more are wanted (RFC 7959 §2.3)

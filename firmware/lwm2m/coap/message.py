@@ -1,5 +1,5 @@
 """Received messages: CoAP framing (RFC 7252 §3) parsed in place, a datagram being the buffer plus
-a few small integers; and the message ids of a peer (§4.4, §4.5).
+a few small integers; the message ids of a peer (§4.4, §4.5); and what is known of a sent message.
 
 Nothing here allocates after construction, for valid and for hostile input alike.
 """
@@ -7,6 +7,8 @@ Nothing here allocates after construction, for valid and for hostile input alike
 import random
 from array import array
 from micropython import const
+
+from lwm2m.ports.clock import Deadline
 
 # Results of Message.parse()
 _OK = const(0)
@@ -270,3 +272,15 @@ class Ring:
         """Note the code of an answer that was still to come."""
         if self.find(mid):
             self.values[self.index] = self.values[self.index] & 0x3F00FFFF | code << 16
+
+
+class Slot:
+    """One confirmable message of ours: `code` and `tag` say what, `block1` and `block2` which
+    block of it (option values, -1: none), `owner` who writes it and learns its fate."""
+
+    def __init__(self, clock):
+        self.due = Deadline(clock)
+        self.state = self.mid = self.code = self.count = self.timeout_ms = 0
+        self.block1 = self.block2 = -1
+        self.token = b""
+        self.tag = self.owner = None

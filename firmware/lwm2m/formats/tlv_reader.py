@@ -80,7 +80,7 @@ class TlvReader(Reader):
                     continue
                 self.riid = -2  # a multiple resource without instances
                 return True
-            elif kind == _INSTANCE and self._instance_end < 0 and self._multi_end < 0:
+            elif kind == _INSTANCE and self.depth < 3 and self._instance_end < 0 > self._multi_end:
                 if self.depth > 1 and number != self.iid:
                     self.error = True
                     return False

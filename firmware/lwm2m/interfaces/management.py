@@ -57,12 +57,12 @@ def _serve(client, message, out):
     if depth < 0:
         return _NOT_FOUND
     code = message.code
-    if not depth or code > _PUT:
-        return _NOT_ALLOWED
     path = message.path
     oid = path[0]
-    if not oid or oid == 21:
+    if depth and (not oid or oid == 21):
         return _UNAUTHORIZED
+    if not depth or code > _PUT:
+        return _NOT_ALLOWED
     # What the path names: the first instance of the object, or the instance itself
     instance = client.find(oid, path[1] if depth > 1 else -1)
     if not instance:

@@ -144,6 +144,9 @@ class Registration:
         if state != _REGISTERED or not self.exchange.free():
             return left
         due = self.due.left_ms()
+        if self.transport.renewed:
+            self.transport.renewed = False
+            self.pending |= _UPDATE
         if self.leaving:
             self._ask(_DEREGISTERING)
         elif self.pending or not due:

@@ -8,7 +8,7 @@ class Loopback:
     change their order. `error`, when set, is raised by the next `send`.
     """
 
-    secure = False
+    secure = renewed = False
     sock = None
 
     def __init__(self):

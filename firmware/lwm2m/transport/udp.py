@@ -9,7 +9,7 @@ import select
 import socket
 from micropython import const
 
-# What IPv6 carries unfragmented; a longer datagram loses its end here, and its block is refused.
+# What IPv6 carries unfragmented. One byte more is read, and tells that there was more.
 _LONGEST = const(1280)
 
 
@@ -18,10 +18,11 @@ class Udp:
 
     `host` name or address, `port`. Datagrams of up to 1280 bytes are received whole.
     `sock` is the open socket or None; `poller`, if set, is a poll object that the socket is
-    registered with as well. Errors of the network are `OSError`.
+    registered with as well; `renewed` is set when it took a new socket by itself, which the
+    server cannot know. Errors of the network are `OSError`.
     """
 
-    secure = False
+    secure = renewed = deaf = False
     poller = None
 
     def __init__(self, host, port=5683):
@@ -60,7 +61,8 @@ class Udp:
             self.sock = None
 
     def receive(self):
-        """Take one datagram: its length, with the bytes in `data`; -1 when none waits.
+        """Take one datagram: its length (1281: it was longer), with the bytes in `data`; -1 when
+        none waits.
 
         Raises OSError, ECONNREFUSED for one when nothing listens at the other end.
         Allocates: the datagram; nothing when none waits.
@@ -68,11 +70,17 @@ class Udp:
         if not self.sock:
             return -1
         for _ in self.poll.ipoll(0):
-            self.data = self.sock.recv(_LONGEST)
+            self.data = self.sock.recv(_LONGEST + 1)
             n = len(self.data)
-            if not n:
-                # Some ports mark the socket closed after an empty datagram and stay deaf.
+            if n:
+                self.deaf = False
+            elif self.deaf:
+                # Some ports mark the socket closed after an empty datagram and stay deaf: then
+                # the next read is empty too.
                 self.open()
+                self.renewed = True
+            else:
+                self.deaf = True
             return n
         return -1
 
