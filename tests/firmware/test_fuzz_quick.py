@@ -1,0 +1,164 @@
+# heapsize: 512k
+# timeout: 60
+"""The short form of `make fuzz`, and what it has found, each as one test."""
+
+import sys
+
+sys.path.insert(0, "tests/fuzz")
+
+from device import Subject
+from fuzzer import Fuzzer
+from testing import eq
+from wire import (
+    ACCEPT,
+    ACK,
+    BLOCK2,
+    CON,
+    GET,
+    NON,
+    OCTETS,
+    POST,
+    TEXT,
+    encode,
+    good_answer,
+    malformed,
+    parse,
+    path,
+)
+
+COUNT = 6000
+
+
+def fuzzed(seed, mtu):
+    fuzzer = Fuzzer(seed, mtu)
+    fuzzer.run(COUNT)
+    eq(fuzzer.failures, [])
+    eq(fuzzer.growth, 0)
+    # It would prove nothing if everything were refused.
+    for code in (0x44, 0x45, 0x5F, 0x80, 0x82, 0x84, 0x85, 0x86, 0x88, 0x8F, 0xA0):
+        assert fuzzer.codes[code], "no answer with code %#x" % code
+
+
+def test_nothing_escapes_and_nothing_leaks_with_datagrams_of_576_bytes():
+    fuzzed(1, 576)
+
+
+def test_nothing_escapes_and_nothing_leaks_with_datagrams_of_128_bytes():
+    fuzzed(2, 128)
+
+
+# --- the judge itself -----------------------------------------------------------------------
+
+
+def test_well_formed_messages_are_recognised():
+    for options in ((), ((1, b"x" * 13), (300, b"y" * 269), (65535, b""))):
+        data = encode(CON, GET, 1, b"tk", options, b"payload")
+        eq(malformed(data), None)
+        eq(parse(data), (list(options), b"payload"))
+
+
+def test_malformed_messages_are_recognised():
+    for data in (
+        b"",
+        b"\x40\x01\x00",
+        b"\x00\x01\x00\x00",
+        b"\x41\x00\x00\x00\x01",
+        b"\x49\x01\x00\x00" + bytes(9),
+        b"\x40\x01\x00\x00\xff",
+        b"\x40\x01\x00\x00\xf0",
+        b"\x40\x01\x00\x00\x0f",
+        b"\x40\x01\x00\x00\xd0",
+        b"\x40\x01\x00\x00\xe0\x00",
+        b"\x40\x01\x00\x00\x02x",
+        b"\x40\x21\x00\x00",
+    ):
+        assert malformed(data), data
+
+
+# --- found by fuzzing -----------------------------------------------------------------------
+
+
+class Bench:
+    def __init__(self, mtu=576):
+        self.subject = Subject(mtu)
+        self.mid = 0
+        answered = [good_answer(data) for data in self.step()]
+        self.step(*answered)
+        eq(self.subject.client.registered, True)
+
+    def step(self, *datagrams):
+        """Hand over datagrams and return what the client sends."""
+        wire = self.subject.wire
+        for data in datagrams:
+            wire.send(data, len(data))
+        for _ in range(3):
+            self.subject.client.step()
+        sent = list(wire.queue)
+        wire.queue.clear()
+        eq(self.subject.witness.unexpected, None)
+        return sent
+
+    def ask(self, code, where, *more, kind=CON):
+        self.mid += 1
+        options = path(where)
+        options.extend(more)
+        return self.step(encode(kind, code, self.mid, b"tk", options))
+
+    def after(self, ms):
+        self.subject.clock.advance(ms)
+        return self.step()
+
+
+def test_error_with_the_block2_option_in_answer_to_an_update():
+    for code in (0x44, 0x84, 0xA0):
+        bench = Bench()
+        bench.subject.client.update()
+        (update,) = bench.step()
+        mid = update[2] << 8 | update[3]
+        token = update[4 : 4 + (update[0] & 15)]
+        sent = bench.step(encode(ACK, code, mid, token, [(BLOCK2, 8)], b"x" * 16))
+        while sent:
+            sent = bench.step(good_answer(sent[0]))
+        eq(bench.subject.client.registered, True)
+
+
+def test_registration_is_due_while_an_answer_waits_for_its_acknowledgement():
+    bench = Bench()
+    client = bench.subject.client
+    bench.subject.server.initial_delay_s = 5
+    client.reconnect()
+    bench.ask(POST, "/26241/0/25")
+    (answer,) = bench.after(1000)
+    eq(answer[1], 0x44)  # not acknowledged: it keeps the only slot
+    for _ in range(200):
+        for data in bench.after(1000):
+            if data[1] < 32:
+                bench.step(good_answer(data))
+    eq(client.registered, True)
+
+
+def test_answer_on_its_way_does_not_outlive_a_reconnect():
+    bench = Bench()
+    bench.ask(POST, "/26241/0/25")
+    (answer,) = bench.after(1000)
+    bench.subject.client.reconnect()
+    for _ in range(200):
+        for data in bench.after(1000):
+            bench.step(
+                good_answer(data) if data[1] < 32 else encode(ACK, 0, data[2] << 8 | data[3])
+            )
+    eq(bench.subject.registration.exchange.pending, [])
+
+
+def test_large_opaque_value_is_not_text():
+    bench = Bench()
+    for accept in (TEXT, OCTETS):
+        (answer,) = bench.ask(GET, "/26241/0/26", (ACCEPT, accept))
+        assert answer[1] in (0x45, 0x86), answer[1]
+
+
+def test_non_confirmable_request_is_never_acknowledged():
+    bench = Bench()
+    for _ in range(3):
+        eq(bench.ask(POST, "/26241/0/25", kind=NON), [])
+        bench.mid -= 1  # the same once more, while its answer is owed

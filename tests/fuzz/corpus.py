@@ -1,0 +1,166 @@
+"""Valid requests of every kind that the device under fuzz understands, and some that it must
+refuse. Message ids are put in when they are sent."""
+
+from wire import (
+    ACCEPT,
+    BLOCK1,
+    BLOCK2,
+    CON,
+    CONTENT_FORMAT,
+    DELETE,
+    GET,
+    LINKS,
+    NON,
+    OCTETS,
+    POST,
+    PUT,
+    SIZE1,
+    SIZE2,
+    TEXT,
+    TLV,
+    encode,
+    path,
+)
+
+FETCH, PATCH, IPATCH = 5, 6, 7
+
+# fmt: off
+_READS = (
+    "/1", "/1/0", "/1/0/1", "/3", "/3/0", "/3/0/0", "/3/0/11", "/3/0/11/0", "/3/0/13",
+    "/3/0/16", "/3303", "/3303/0", "/3303/1/5700", "/26241", "/26241/0", "/26241/300",
+    "/26241/0/0", "/26241/0/2", "/26241/0/3", "/26241/0/7", "/26241/0/10", "/26241/0/10/1",
+    "/26241/0/26", "/26241/0/29", "/26241/0/300", "/26241/0/31", "/0", "/0/0/0", "/", "/9",
+    "/3/0/99", "/3/0/4", "/65535", "/03", "/3/0/0/0/0", "/rd/x",
+)
+# fmt: on
+
+# Whole writes of object 1: what is mandatory, and more
+_SERVER = b"\xc1\x01\x3c\xc1\x02\x05\xc1\x03\x0a\xc1\x06\x00\xc1\x07U"
+
+_WRITES = (
+    ("/1/0/1", TEXT, b"120"),
+    ("/1/0/1", TLV, b"\xc1\x01\x3c"),
+    ("/1/0", TLV, _SERVER),
+    ("/1/0/7", TEXT, b"UQ"),
+    ("/3/0/14", TEXT, b"+02:00"),
+    ("/3/0/15", TEXT, b"Europe/Berlin"),
+    ("/3/0/13", TLV, b"\xc4\x0d\x65\x53\xf1\x00"),
+    ("/3303/0/5750", TEXT, b"kitchen"),
+    ("/26241/0/0", TEXT, b"some text"),
+    ("/26241/0/0", TLV, b"\xc8\x00\x09some text"),
+    ("/26241/0/1", TEXT, b"-7000000000"),
+    ("/26241/0/1", TLV, b"\xc8\x01\x08\xff\xff\xff\xfe\x5e\xc3\xe2\x80"),
+    ("/26241/0/2", TLV, b"\xc3\x02\x01\x00\x00"),
+    ("/26241/0/3", TEXT, b"-1.5e3"),
+    ("/26241/0/3", TLV, b"\xc4\x03\x3f\x80\x00\x00"),
+    ("/26241/0/3", TLV, b"\xc8\x03\x08\x3f\xf0\x00\x00\x00\x00\x00\x00"),
+    ("/26241/0/4", TEXT, b"1"),
+    ("/26241/0/5", TEXT, b"AAECAw=="),
+    ("/26241/0/5", OCTETS, bytes(range(40))),
+    ("/26241/0/6", TEXT, b"1700000000"),
+    ("/26241/0/7", TEXT, b"3303:1"),
+    ("/26241/0/7", TLV, b"\xc4\x07\x00\x03\x00\x00"),
+    ("/26241/0/8", TEXT, b"</3/0>;x=1"),
+    ("/26241/0/10", TLV, b"\x88\x0a\x09\x41\x00a\x41\x01b\x41\x05c"),
+    ("/26241/0/11", TLV, b"\x80\x0b"),
+    ("/26241/0/11/1", TEXT, b"55"),
+    ("/26241/0/11/7", TLV, b"\x41\x07\x05"),
+    ("/26241/0/15", TLV, b"\x84\x0f\x42\x00xy"),
+    ("/26241/0/17", TLV, b"\x86\x11\x44\x00\x00\x03\x00\x00"),
+    ("/26241/0/20", TEXT, b"4711"),
+    ("/26241/0/27", OCTETS, b"in one piece"),
+    ("/26241/0/28", OCTETS, b"\xeeraises"),
+    ("/26241/0/30", TEXT, b"13"),
+    ("/26241/0/30", TEXT, b"101"),
+    ("/26241/0/300", TLV, b"\xe1\x01\x2c\x05"),
+    ("/26241/0", TLV, b"\xc8\x00\x09some text\xc1\x01\x05\xc1\x04\x01\x86\x0a\x41\x00a\x41\x01b"),
+    ("/26241/0", TLV, b"\x08\x00\x0b\xc1\x01\x05\xc1\x1e\x0d\xc3\x00abc"),
+    ("/26241/0", TLV, b"\xc1\x01\x05\xc1\x1e\x0d"),  # what was written first goes back
+    ("/26241/0/21", TEXT, b"read only"),
+    ("/26241", TLV, b"\x03\x05\xc1\x01\x05"),
+)
+
+_EXECUTES = (
+    ("/3/0/4", b""),
+    ("/3/0/5", b"0='x'"),
+    ("/3/0/12", b""),
+    ("/1/0/4", b""),
+    ("/1/0/8", b""),
+    ("/1/0/9", b""),
+    ("/3303/0/5605", b""),
+    ("/26241/0/22", b"0='abc',1,2='d'"),
+    ("/26241/0/22", b"5"),
+    ("/26241/0/23", b""),
+    ("/26241/0/24", b""),
+    ("/26241/0/25", b""),
+    ("/26241/0/25", b"1"),
+    ("/26241/300/22", b""),
+)
+
+
+def at(where, *more, first=None):
+    """Options: `first`, the path, and `more`."""
+    options = path(where)
+    options.extend(more)
+    if first:
+        options.insert(0, first)
+    return options
+
+
+def corpus():
+    """A list of datagrams."""
+    found = []
+    tokens = (b"", b"\x01", b"\xa1\xb2\xc3\xd4", b"\x01\x02\x03\x04\x05\x06\x07\x08")
+
+    def add(kind, code, options, payload=b""):
+        found.append(encode(kind, code, 0, tokens[len(found) % 4], options, payload))
+
+    for where in _READS:
+        add(CON, GET, path(where))
+        add(NON, GET, at(where, (ACCEPT, TLV)))
+        add(CON, GET, at(where, (ACCEPT, LINKS)))
+    for number in (0, 1, 2, 300):
+        add(CON, GET, at("/26241", (BLOCK2, number << 4 | 2)))
+        add(CON, GET, at("/26241/0/26", (BLOCK2, number << 4 | 6), (SIZE2, 0)))
+        add(CON, GET, at("/3/0", (ACCEPT, LINKS), (BLOCK2, number << 4)))
+    for where in ("/3/0/0", "/26241/0/5", "/26241/0/26", "/26241/0/15/1", "/26241/0/2"):
+        add(CON, GET, at(where, (ACCEPT, TEXT)))
+        add(CON, GET, at(where, (ACCEPT, OCTETS)))
+    add(CON, GET, at("/3303/0/5700", first=(6, 0)))
+    add(CON, GET, at("/3/0/0", (15, b"pmin=5"), (60, 5), first=(7, 5683)))
+    add(CON, GET, at("/3/0/0", first=(1, b"\x01\x02")))  # If-Match is not understood
+    add(CON, GET, at("/3/0/0", (35, b"coap://192.0.2.9/")))
+    add(CON, GET, at("/3/0/0", (2049, b"x" * 300)))
+    for where, form, payload in _WRITES:
+        options = at(where, (CONTENT_FORMAT, form))
+        add(CON, PUT, options, payload)
+        add(NON, POST, options, payload)
+    for where, payload in _EXECUTES:
+        add(CON, POST, path(where), payload)
+    add(CON, PUT, at("/3303/0/5700", (15, b"pmin=5"), (15, b"gt=20")))
+    add(CON, DELETE, path("/3303/1"))
+    add(CON, DELETE, path("/26241/0/10/1"))
+    add(CON, FETCH, [(CONTENT_FORMAT, TLV)], b"x")
+    add(CON, PATCH, path("/3/0"), b"x")
+    add(CON, IPATCH, [(CONTENT_FORMAT, 110)], b"[]")
+    # Uploads: to the stream, to the buffer, and the start of one that is too large
+    for where, form in (("/26241/0/27", OCTETS), ("/26241/0/28", OCTETS), ("/26241/0/5", OCTETS)):
+        for number in range(4):
+            block = number << 4 | (8 if number < 3 else 0) | 1
+            add(
+                CON,
+                PUT,
+                at(where, (CONTENT_FORMAT, form), (BLOCK1, block)),
+                b"%" * (32 if number < 3 else 5),
+            )
+        add(CON, PUT, at(where, (CONTENT_FORMAT, form), (BLOCK1, 8), (SIZE1, 100000)), b"%" * 16)
+    add(CON, PUT, at("/26241/0/27", (CONTENT_FORMAT, TLV), (BLOCK1, 8)), b"\xe8\0\x1b\x20" * 4)
+    add(CON, POST, at("/26241/0/22", (BLOCK1, 8)), b"0='aaaaaaaaaaaaa")
+    add(CON, POST, at("/26241/0/22", (BLOCK1, 16)), b"'")
+    # Not requests at all
+    found.append(encode(CON, 0, 0))
+    found.append(encode(NON, 0, 0))
+    found.append(encode(2, 0, 0))
+    found.append(encode(3, 0, 0))
+    found.append(encode(CON, 0x45, 0, b"abcd", [(CONTENT_FORMAT, TEXT)], b"unasked"))
+    return found

@@ -1,0 +1,469 @@
+"""The whole client under datagrams that no sound server sends, inside MicroPython.
+
+    fuzzer = Fuzzer(seed=1)
+    fuzzer.run(1000000)
+    fuzzer.failures, fuzzer.growth
+
+Everything is decided by the seed, tokens and message ids of the client too. What must hold:
+no exception leaves `step`; none is printed that no handler raised on purpose; every answer is
+well-formed CoAP and belongs to the datagram before; a repeated request changes nothing; the client
+is registered again as soon as its server is sane; and then its heap is what it was.
+"""
+
+import gc
+import random
+import sys
+
+import lwm2m.coap.exchange
+from corpus import corpus
+from device import Subject
+from lwm2m.formats.base import SCRATCH
+from wire import (
+    ACK,
+    BLOCK1,
+    BLOCK2,
+    CON,
+    CONTENT_FORMAT,
+    LOCATION_PATH,
+    NON,
+    OCTETS,
+    PUT,
+    RST,
+    encode,
+    good_answer,
+    malformed,
+    path,
+)
+
+LONGEST = 1280  # of what is sent to the client
+WARM_UP = 1000  # datagrams before the heap is measured for the first time
+DEPTH = 60  # of the stack that is overwritten before the heap is measured
+MEASUREMENTS = 20  # of the heap: the least counts
+BETWEEN = 20  # datagrams between them
+SANE_EVERY = 2000  # datagrams from one recovery to the next
+ENOUGH_FAILURES = 5
+HEX = 240
+
+bits = random.getrandbits
+
+_NASTY = b"\x00\x01\x0c\x0d\x0e\x0f\x10\x7f\x80\xbb\xbd\xbe\xd0\xdd\xde\xe0\xed\xee\xf0\xff"
+_CODES = bytes((0x41, 0x42, 0x44, 0x45, 0x5F, 0x5F, 0x80, 0x84, 0x84, 0x8C, 0x8D, 0xA0, 0xA3))
+
+
+def overwrite(depth, a, b, c, d, e, f):
+    """Cover the stack below with zeros."""
+    return overwrite(depth - 1, a, b, c, d, e, f) if depth else a
+
+
+class Seeded:
+    """Stands in for `os` in the exchange layer: tokens that the seed decides."""
+
+    @staticmethod
+    def urandom(n):
+        return bytes([bits(8) for _ in range(n)])
+
+
+class Failure(Exception):
+    """What must not happen; ends the fuzzing of one datagram."""
+
+
+class Fuzzer:
+    """Fuzzes one client; `growth`: bytes that its heap has grown, None before it is known."""
+
+    def __init__(self, seed=1, mtu=576, report=None):
+        random.seed(seed)
+        lwm2m.coap.exchange.os = Seeded
+        self.subject = Subject(mtu)
+        self.mtu = mtu
+        self.report = report
+        self.corpus = corpus()
+        self.buf = bytearray(LONGEST)
+        self.view = memoryview(self.buf)
+        self.n = 0  # of the datagram in `buf`
+        self.mid = self.index = 0
+        self.codes = [0] * 256  # how often the client has answered with which code
+        self.sent = b""
+        self.answer = 0  # the code of the answer to `sent`
+        self.asked = None  # the last request of the client
+        # Message ids whose answer 5.00 was a handler's will: it may be repeated
+        self.internal = [0] * 64
+        self.internals = 0
+        self.failures = []
+        self.done = self.answers = self.repeats = self.recoveries = 0
+        self.growth = None
+
+    # Driving
+
+    def run(self, count):
+        """Send `count` datagrams; ends early after a handful of failures."""
+        # Both measurements at the same place of the program: what lies on the stack is the same.
+        heaps = [0, 0]
+        for i in range(2):
+            n = min(count, WARM_UP) if i == 0 else count - WARM_UP
+            self.rounds(max(0, n - MEASUREMENTS * BETWEEN))
+            heaps[i] = self.heap()
+        if count > WARM_UP:
+            self.growth = heaps[1] - heaps[0]
+
+    def rounds(self, count):
+        for _ in range(count):
+            if not self.done % SANE_EVERY:
+                self.settle()
+                if self.report:
+                    self.report(self)
+            self.attempt()
+            self.done += 1
+            if len(self.failures) >= ENOUGH_FAILURES:
+                return
+
+    def attempt(self):
+        """Send one datagram and look at what comes of it."""
+        chance = bits(8)
+        if chance < 16:
+            self.advance(bits(12))
+        elif chance == 16:
+            self.advance(bits(17))
+        n = self.generate()
+        if n < 0:
+            return
+        self.sent = bytes(self.view[:n])
+        error = bits(8) == 0
+        if error:
+            # A network that is down for the answer
+            self.subject.transport.error = OSError(101)
+        self.deliver()
+        if error:
+            self.subject.transport.error = None
+        elif not bits(4):
+            self.repeat()
+
+    def deliver(self):
+        """Put `sent` on the wire, let the client take its step, and judge."""
+        subject = self.subject
+        self.answer = -1
+        deliberate = subject.witness.deliberate
+        try:
+            if self.sent:
+                subject.wire.send(self.sent, len(self.sent))
+            due = subject.client.step()
+            if not 0 <= due <= 3600000:
+                raise Failure(f"step() returns {due}")
+            if subject.witness.unexpected:
+                e = subject.witness.unexpected
+                subject.witness.unexpected = None
+                raise e
+            self.judge(subject.witness.deliberate > deliberate)
+        except Exception as e:
+            self.fail(e)
+
+    def repeat(self):
+        """A repeated request is answered as before and does nothing (RFC 7252 §4.5)."""
+        sent = self.sent
+        answer = self.answer
+        if answer < 0 or not 1 <= sent[1] <= 7:
+            return
+        while self.subject.transport.queue:
+            # What we answered comes first: it may close the association.
+            self.sent = b""
+            self.deliver()
+            self.sent = sent
+        effects = self.subject.effects
+        self.deliver()
+        self.repeats += 1
+        if self.subject.effects != effects:
+            self.fail(Failure("a repeated request was carried out again"))
+        elif self.answer != answer:
+            self.fail(Failure(f"answer {answer:#x} became {self.answer:#x}"))
+
+    def advance(self, ms):
+        """Let time pass."""
+        self.sent = b""
+        self.subject.clock.advance(ms)
+        try:
+            self.subject.client.step()
+            self.judge(False)
+        except Exception as e:
+            self.fail(e)
+
+    def fail(self, e):
+        """Note a failure, and what led to it."""
+        self.subject.wire.queue.clear()
+        if len(self.failures) >= ENOUGH_FAILURES:
+            return
+        self.failures.append(
+            f"datagram {self.done}: {self.sent[:HEX].hex()}: {type(e).__name__} {e}"
+        )
+        sys.print_exception(e)
+        print(self.failures[-1])
+
+    # Judging
+
+    def judge(self, deliberate):
+        """Take what the client has sent."""
+        queue = self.subject.wire.queue
+        sent = self.sent
+        while queue:
+            data = queue.pop(0)
+            self.answers += 1
+            wrong = malformed(data)
+            if wrong:
+                raise Failure(f"the client sends {wrong}: {data[:HEX].hex()}")
+            if len(data) > self.mtu:
+                raise Failure(f"the client sends {len(data)} bytes")
+            kind = data[0] >> 4 & 3
+            code = data[1]
+            if kind in (ACK, RST):
+                # It belongs to what was sent: same message id, and for a response the same token.
+                if data[2:4] != sent[2:4] or sent[0] & 0x30:
+                    raise Failure(f"answers what nobody has asked: {data[:HEX].hex()}")
+                self.answer = code
+            if code > 31 and kind != CON:
+                if data[4 : 4 + (data[0] & 15)] != sent[4 : 4 + (sent[0] & 15)]:
+                    raise Failure(f"not the token of the request: {data[:HEX].hex()}")
+                self.answer = code
+                self.codes[code] += 1
+                if code == 0xA0:
+                    self.allow(sent[2] << 8 | sent[3], deliberate)
+            elif kind == CON and code > 31:
+                # A response that came later: mostly acknowledged
+                if bits(2):
+                    self.push(encode(RST if bits(3) == 0 else ACK, 0, data[2] << 8 | data[3]))
+            elif kind == CON and 0 < code < 32:
+                self.asked = data
+                if bits(1):
+                    self.push(good_answer(data))
+            elif code:
+                raise Failure(f"a request of type {kind}: {data[:HEX].hex()}")
+
+    def allow(self, mid, deliberate):
+        # 5.00 is right when a handler raised, or had raised for the same message id.
+        if deliberate:
+            self.internal[self.internals & 63] = mid
+            self.internals += 1
+        elif mid not in self.internal:
+            raise Failure("5.00 without an exception of a handler")
+
+    def push(self, data):
+        """Send a well-formed datagram that is not part of the count."""
+        self.subject.wire.send(data, len(data))
+
+    # Recovering
+
+    def settle(self):
+        """A sane server for a while: the client registers, and its values become what they were.
+
+        Values, names and blocks that fuzzing left behind are no leak, so they are put back.
+        """
+        subject = self.subject
+        client = subject.client
+        exchange = subject.registration.exchange
+        self.recoveries += 1
+        left_ms = 4000000
+        while left_ms > 0:
+            if client.registered and not (exchange.pending or client.timers):
+                break
+            left_ms -= self.sane_step()
+        if not client.registered:
+            self.fail(Failure(f"not registered again: state {subject.registration.state}"))
+        subject.restore()
+        # No message id is remembered any longer (EXCHANGE_LIFETIME, RFC 7252 §4.8.2).
+        subject.clock.advance(256000)
+        client.reconnect()
+        while left_ms > 0 and not client.registered:
+            left_ms -= self.sane_step()
+        # One upload of two blocks, one read: the sizes of what they leave behind are known.
+        options = path("/26241/0/5")
+        options.append((CONTENT_FORMAT, OCTETS))
+        for block in (8, 16):
+            self.mid = self.mid + 1 & 0xFFFF
+            size = (BLOCK1, block)
+            self.push(encode(CON, PUT, self.mid, b"abcd", options + [size], bytes(16)))  # noqa: RUF005
+            client.step()
+        self.push(encode(CON, 1, self.mid + 1 & 0xFFFF, b"abcd", path("/3/0/0")))
+        client.step()
+        codes = [data[1] for data in subject.wire.queue]
+        if codes != [0x5F, 0x44, 0x45]:
+            self.fail(Failure(f"an upload and a read are answered {codes}"))
+        # The last error is kept to be asked for: one exception, or none.
+        exchange.error = subject.registration.error = None
+        # An empty list keeps some of the room that it once had.
+        if client.timers or exchange.pending:
+            self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
+        client.timers = []
+        exchange.pending = []
+        subject.wire.queue = []
+        subject.transport.queue = []
+        if exchange.upload and exchange.upload.body:
+            exchange.upload.body[:] = bytes(len(exchange.upload.body))
+
+    def sane_step(self):
+        subject = self.subject
+        try:
+            due = subject.client.step()
+            queue = subject.wire.queue
+            while queue:
+                data = queue.pop(0)
+                if malformed(data):
+                    raise Failure(f"the client sends {malformed(data)}")
+                if data[0] >> 4 & 3 == CON and data[1] > 31:
+                    self.push(encode(ACK, 0, data[2] << 8 | data[3]))
+                elif data[0] >> 4 & 3 == CON and data[1]:
+                    self.push(good_answer(data))
+                due = 0
+        except Exception as e:
+            self.fail(e)
+            due = 100000
+        subject.clock.advance(min(due, 60000))
+        return max(due, 1)
+
+    def heap(self):
+        """Bytes taken on the heap, garbage aside; sends a few datagrams between measurements."""
+        # The collector takes whatever looks like a pointer for one: no random bytes may be left.
+        # What lies about on the stack may be one too: it is overwritten, and the least counts.
+        least = 1 << 28
+        for _ in range(MEASUREMENTS):
+            self.rounds(BETWEEN)
+            self.settle()
+            self.buf[:] = bytes(LONGEST)
+            self.subject.client.builder.buf[:] = bytes(self.mtu)
+            SCRATCH[:] = bytes(len(SCRATCH))
+            self.sent = b""
+            self.asked = None
+            overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
+            gc.collect()
+            least = min(least, gc.mem_alloc())
+        return least
+
+    # Generating
+
+    def generate(self):
+        """Make the next datagram in `buf` and return its length, -1: nothing this time."""
+        chance = bits(8)
+        if chance < 14:
+            return self.noise()
+        if self.asked and chance < 44:
+            self.load(self.reply())
+            if chance < 30:
+                self.mutate()
+            return self.n
+        # Now and then the one after the last: blocks of a transfer stand in a row.
+        self.index = (self.index + 1 if bits(2) else bits(16)) % len(self.corpus)
+        self.load(self.corpus[self.index])
+        buf = self.buf
+        self.mid = mid = self.mid + 1 & 0xFFFF
+        buf[2] = mid >> 8
+        buf[3] = mid & 255
+        if chance < 90:
+            return self.n  # well-formed as it is
+        self.mutate()
+        if chance > 200:
+            self.mutate()
+            if chance > 240:
+                self.mutate()
+        return self.n
+
+    def load(self, data):
+        n = len(data)
+        self.view[:n] = data
+        self.n = n
+
+    def noise(self):
+        """Random bytes, mostly with a header that is almost one."""
+        n = bits(6) if bits(3) else bits(10)
+        buf = self.buf
+        for i in range(n):
+            buf[i] = bits(8)
+        if n and bits(2):
+            buf[0] = 0x40 | buf[0] & 0x38 | buf[0] & 1
+            if n > 1:
+                buf[1] &= 7
+        return n
+
+    def reply(self):
+        """Something like an answer to what the client has asked, its token and message id."""
+        asked = self.asked
+        mid = asked[2] << 8 | asked[3]
+        token = asked[4 : 4 + (asked[0] & 15)]
+        chance = bits(4)
+        if chance == 0:
+            return encode(ACK, 0, mid)
+        if chance == 1:
+            return encode(RST, 0, mid)
+        if chance < 6:
+            return good_answer(asked)
+        options = []
+        if bits(1):
+            for _ in range(bits(2)):
+                n = bits(3) if bits(3) else bits(8)
+                options.append((LOCATION_PATH, bytes([97 + (bits(4)) for _ in range(n)])))
+        if not bits(2):
+            options.append((BLOCK2, bits(bits(4))))
+        if not bits(2):
+            options.append((BLOCK1, bits(bits(4))))
+        if not bits(5):
+            options.append((BLOCK1 + 2 * bits(3), bits(7)))
+        kind = ACK
+        if chance > 10:
+            kind = CON if chance & 1 else NON
+            self.mid = mid = self.mid + 1 & 0xFFFF
+        payload = b"x" * bits(4) if bits(1) else b""
+        return encode(kind, _CODES[bits(8) % len(_CODES)], mid, token, options, payload)
+
+    def mutate(self):
+        """Damage the datagram in `buf` in one of many ways."""
+        buf = self.buf
+        view = self.view
+        n = self.n
+        way = bits(4)
+        if not n:
+            return
+        at = bits(11) % n
+        if way < 3:
+            buf[at] ^= 1 << bits(3)
+        elif way < 6:
+            buf[at] = _NASTY[bits(8) % len(_NASTY)]
+        elif way == 6:
+            self.n = at  # cut off
+        elif way == 7:
+            more = bits(4) if bits(2) else bits(9)
+            if n + more <= LONGEST:
+                for i in range(n, n + more):
+                    buf[i] = bits(8)
+                self.n = n + more
+        elif way == 8:
+            # The rest of another one
+            other = self.corpus[bits(16) % len(self.corpus)]
+            first = bits(11) % len(other)
+            rest = len(other) - first
+            if at + rest <= LONGEST:
+                view[at : at + rest] = other[first:]
+                self.n = at + rest
+        elif way == 9:
+            gap = 1 + bits(3)
+            if at + gap < n:
+                view[at : n - gap] = bytes(view[at + gap : n])
+                self.n = n - gap
+        elif way == 10:
+            # A piece doubled: options, mostly
+            size = 1 + bits(4)
+            if at + size <= n and n + size <= LONGEST:
+                view[at + size : n + size] = bytes(view[at:n])
+                self.n = n + size
+        elif way == 11:
+            # An option too much, of any number and length, before the others
+            pos = 4 + (buf[0] & 15)
+            size = bits(3)
+            if pos + 1 + size < n and n + 1 + size <= LONGEST:
+                view[pos + 1 + size : n + 1 + size] = bytes(view[pos:n])
+                buf[pos] = bits(4) << 4 | size if bits(2) else bits(8)
+                self.n = n + 1 + size
+        elif way == 12:
+            buf[0] = buf[0] & 0xF0 | bits(4)
+        elif way == 13:
+            buf[0] ^= 0x10 << bits(1)
+        elif way == 14 and n > 1:
+            buf[1] = bits(3) if bits(2) else bits(8)
+        else:
+            # A length or a number near the top of the payload grown out of proportion
+            for _ in range(3):
+                buf[(at + bits(3)) % n] = bits(8) | 0xC0

@@ -1,0 +1,156 @@
+"""CoAP datagrams for fuzzing and soaking, made and judged without a line of the firmware."""
+
+CON, NON, ACK, RST = range(4)
+GET, POST, PUT, DELETE = 1, 2, 3, 4
+
+URI_PATH, CONTENT_FORMAT, ACCEPT, BLOCK2, BLOCK1 = 11, 12, 17, 23, 27
+LOCATION_PATH, SIZE2, SIZE1 = 8, 28, 60
+TEXT, LINKS, OCTETS, TLV = 0, 40, 42, 11542
+
+
+def uint(value):
+    """An option value: an unsigned integer in its shortest form."""
+    raw = b""
+    while value:
+        raw = bytes((value & 255,)) + raw
+        value >>= 8
+    return raw
+
+
+def _nibble(value):
+    # RFC 7252 §3.1: the four bits in the first byte and what follows it
+    if value < 13:
+        return value, b""
+    if value < 269:
+        return 13, bytes((value - 13,))
+    return 14, bytes((value - 269 >> 8, value - 269 & 255))
+
+
+def encode(kind, code, mid, token=b"", options=(), payload=b""):
+    """A message as bytes; options are (number, bytes or int), in order."""
+    raw = bytes((0x40 | kind << 4 | len(token), code, mid >> 8, mid & 255)) + token
+    last = 0
+    for number, value in options:
+        if isinstance(value, int):
+            value = uint(value)
+        delta, more = _nibble(number - last)
+        length, rest = _nibble(len(value))
+        raw += bytes((delta << 4 | length,)) + more + rest + value
+        last = number
+    return raw + b"\xff" + payload if payload else raw
+
+
+def path(text):
+    """The Uri-Path options of "/3/0/1"."""
+    return [(URI_PATH, segment.encode()) for segment in text.split("/") if segment]
+
+
+def malformed(data):
+    """Why this is not a well-formed CoAP message (RFC 7252 §3), or None."""
+    n = len(data)
+    if n < 4:
+        return "shorter than a header"
+    if data[0] >> 6 != 1:
+        return "wrong version"
+    pos = 4 + (data[0] & 15)
+    code = data[1]
+    if not code:
+        return None if n == 4 and pos == 4 else "an empty message with content"
+    if code >> 5 not in (0, 2, 4, 5):
+        return "a code of a reserved class"
+    if pos > 12 or pos > n:
+        return "a token that is too long"
+    number = 0
+    while pos < n:
+        first = data[pos]
+        pos += 1
+        if first == 0xFF:
+            return "a payload marker without a payload" if pos == n else None
+        delta = first >> 4
+        length = first & 15
+        if delta == 15 or length == 15:
+            return "a reserved option nibble"
+        if delta > 12:
+            if pos + delta - 12 > n:
+                return "an option delta that is cut off"
+            if delta == 14:
+                delta = 269 + (data[pos] << 8 | data[pos + 1])
+                pos += 2
+            else:
+                delta += data[pos]
+                pos += 1
+        if length > 12:
+            if pos + length - 12 > n:
+                return "an option length that is cut off"
+            if length == 14:
+                length = 269 + (data[pos] << 8 | data[pos + 1])
+                pos += 2
+            else:
+                length += data[pos]
+                pos += 1
+        number += delta
+        pos += length
+        if pos > n or number > 65535:
+            return "an option beyond the end"
+    return None
+
+
+def parse(data):
+    """(list of (number, value), payload) of a well-formed message."""
+    n = len(data)
+    pos = 4 + (data[0] & 15)
+    number = 0
+    options = []
+    while pos < n:
+        first = data[pos]
+        pos += 1
+        if first == 0xFF:
+            return options, data[pos:]
+        sizes = [first >> 4, first & 15]
+        for i in range(2):
+            if sizes[i] == 13:
+                sizes[i] += data[pos]
+                pos += 1
+            elif sizes[i] == 14:
+                sizes[i] = 269 + (data[pos] << 8 | data[pos + 1])
+                pos += 2
+        number += sizes[0]
+        options.append((number, data[pos : pos + sizes[1]]))
+        pos += sizes[1]
+    return options, b""
+
+
+def option(data, wanted):
+    """The value of the first such option of a well-formed message, or None."""
+    for number, value in parse(data)[0]:
+        if number == wanted:
+            return value
+    return None
+
+
+def good_answer(request, location=(b"rd", b"5a3f")):
+    """What a content server answers to Register, Update and De-register, in blocks or not."""
+    method = request[1]
+    token = request[4 : 4 + (request[0] & 15)]
+    mid = request[2] << 8 | request[3]
+    options, _ = parse(request)
+    block = None
+    queries = b""
+    for number, value in options:
+        if number == BLOCK1:
+            block = int.from_bytes(value, "big")
+        elif number == 15:
+            queries += value + b"&"
+    reply = []
+    if method == DELETE:
+        code = 0x42
+    elif block is not None and block & 8:
+        code = 0x5F
+    elif queries.find(b"ep=") >= 0:
+        code = 0x41
+        reply = [(LOCATION_PATH, segment) for segment in location]
+    else:
+        code = 0x44
+    if block is not None:
+        reply.append((BLOCK1, block))
+    return encode(ACK, code, mid, token, reply)
