@@ -13,8 +13,6 @@ _INCOMPLETE = const(0x88)
 _TOO_LARGE = const(0x8D)
 _SIZE1 = const(60)
 
-_UNACKNOWLEDGED = const(1)
-
 
 class Upload:
     """The request that one peer is sending in blocks.
@@ -128,9 +126,8 @@ def advance(exchange, message, slot):
     elif message.block2 >= 0 and message.block2 & 8:
         slot.block1 = -1
         slot.block2 = (message.block2 >> 4) + 1 << 4 | message.block2 & 7
-        slot.state = _UNACKNOWLEDGED  # so that the owner does not take it
-        exchange.owner.on_reply(message, slot.tag)
-        if slot.state == _UNACKNOWLEDGED:
+        # The owner says whether it wants the rest, and may have used the slot for something else.
+        if exchange.owner.on_reply(message, slot.tag) and not slot.state:
             exchange.start(slot)
     else:
         exchange.owner.on_reply(message, slot.tag)

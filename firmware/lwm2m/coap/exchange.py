@@ -6,9 +6,9 @@ Requests that change something are remembered with the answer they got: a repeat
 again and never done twice (RFC 7252 §4.5); reads are simply done again.
 
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
-payload begins; `on_reply(message, tag)` for each answer, `on_failure(tag, reset)` when there was
-none or a RST; `on_request(message, builder)` to answer what we are asked: it returns the response
-code, or 0 if the answer comes later.
+payload begins; `on_reply(message, tag)` for each answer, True if it wants the next block of it;
+`on_failure(tag, reset)` when there was none or a RST; and `on_request(message, builder)` to
+answer what we are asked: it returns the response code, or 0 if the answer comes later.
 """
 
 import os
@@ -146,6 +146,9 @@ class Exchange:
         """Forget the messages in flight without telling the owner."""
         for slot in self.slots:
             slot.state = _IDLE
+        for later in self.pending:
+            later.done = False
+        self.pending.clear()
 
     def _send(self, buf, n):
         # A full queue or a missing network is a lost datagram.
@@ -244,7 +247,8 @@ class Exchange:
             out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
         for later in self.pending:
             if later.mid == mid:
-                self._send_empty(_ACK, mid)
+                if kind == _ACK:
+                    self._send_empty(_ACK, mid)
                 return
         # Has this change been made already (§4.5)? Reads are not remembered, but done again.
         changing = message.code != _GET and message.code != _FETCH

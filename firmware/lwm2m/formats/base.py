@@ -55,7 +55,7 @@ class Codec:
             n = len(self.src)
         return n
 
-    def fits(self, depth, flags):
+    def fits(self, depth, flags, value=None):
         """Whether this format can carry a read at `depth` (of a resource with `flags`)."""
         return True
 

@@ -11,7 +11,7 @@ _MULTI = const(0x80)
 class Opaque(Codec):
     FORMAT = 42
 
-    def fits(self, depth, flags):
+    def fits(self, depth, flags, value=None):
         return flags & 15 == _OPAQUE and (depth == 4 or (depth == 3 and not flags & _MULTI))
 
     def resource(self, out, rid, flags, value):

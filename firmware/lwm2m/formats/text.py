@@ -25,8 +25,11 @@ class Text(Codec):
         self.stream = io.BytesIO(bytes(32))
         self.stream.write(b" ")
 
-    def fits(self, depth, flags):
-        return depth == 4 or (depth == 3 and not flags & _MULTI)
+    def fits(self, depth, flags, value=None):
+        # A large opaque value would have to be in memory for its base64.
+        return (
+            depth > 2 and (depth == 4 or not flags & _MULTI) and not hasattr(value, "readinto_at")
+        )
 
     def resource(self, out, rid, flags, value):
         kind = flags & 15

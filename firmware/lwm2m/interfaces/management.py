@@ -122,7 +122,7 @@ def read(client, message, out, instance, index, flags):
             if client.codec(single):
                 accept = single
     codec = client.codec(accept)
-    if not codec or not codec.fits(depth, flags):
+    if not codec or not codec.fits(depth, flags, value):
         return _NOT_ACCEPTABLE
     if message.block2 < 0:
         out.uint(_CONTENT_FORMAT, accept)

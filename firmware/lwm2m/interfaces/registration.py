@@ -131,8 +131,8 @@ class Registration:
             return _NEVER_MS
         if state == _WAITING:
             due = self.due.left_ms()
-            if due:
-                return due
+            if due or not self.exchange.free():
+                return due or left
             self._register(True)
             return 0
         if state == _REGISTERING and self.leaving:
