@@ -627,8 +627,8 @@ def test_execute_of_what_is_not_there_is_4_04():
         refused(bench, NOT_FOUND, POST, path)
 
 
-def test_execute_without_a_method_is_5_01():
-    refused(made(), NOT_IMPLEMENTED, POST, "/26241/0/9")
+def test_execute_without_a_method_is_4_04():
+    refused(made(), NOT_FOUND, POST, "/26241/0/9")
 
 
 MALFORMED = (

@@ -11,6 +11,7 @@ _CONTINUE = const(0x5F)
 _BAD_REQUEST = const(0x80)
 _INCOMPLETE = const(0x88)
 _TOO_LARGE = const(0x8D)
+_BLOCK1 = const(27)
 _SIZE1 = const(60)
 
 
@@ -73,6 +74,14 @@ class Upload:
             message.payload = 0
             message.end = offset + n
         return 0
+
+    def echo(self, message, out, code):
+        """Add to an answer which block it is for, and whether more are wanted (§2.3)."""
+        if code and out.number < _BLOCK1 and not out.end_of_options:
+            block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)
+            if block & 7 > self.exchange.block_size:
+                block = block & 0xFFFFF8 | self.exchange.block_size
+            out.uint(_BLOCK1, block)
 
     def _begin(self, message):
         self.received = 0

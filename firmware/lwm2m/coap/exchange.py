@@ -283,12 +283,8 @@ class Exchange:
                         self.pending.remove(later)
         if changing and code != _CONTINUE:
             ring.append(mid, code)
-        if message.block1 >= 0 and code and out.number < _BLOCK1 and not out.end_of_options:
-            # Which block this answers, and whether more are wanted (RFC 7959 §2.3)
-            block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)
-            if block & 7 > self.block_size:
-                block = block & 0xFFFFF8 | self.block_size
-            out.uint(_BLOCK1, block)
+        if message.block1 >= 0 and self.upload:
+            self.upload.echo(message, out, code)
         if code:
             out.buf[1] = code
             self._send(out.buf, out.finish())
@@ -301,10 +297,7 @@ class Exchange:
         """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
         due = _NEVER_MS
         for later in self.pending:
-            if later.code and later.done is None and self.free():
-                later.done = False
-                self.ring.update(later.mid, later.code)
-                self.request(later.code, later, later.token)
+            later.step()
         for slot in self.slots:
             if slot.state:
                 left = slot.due.left_ms()

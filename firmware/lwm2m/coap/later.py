@@ -37,6 +37,14 @@ class Later:
 
     # For the exchange layer
 
+    def step(self):
+        """Send the answer as soon as there is one, and a slot for it."""
+        exchange = self.exchange
+        if self.code and self.done is None and exchange.free():
+            self.done = False
+            exchange.ring.update(self.mid, self.code)
+            exchange.request(self.code, self, self.token)
+
     def on_build(self, out, tag):
         if self.format >= 0:
             out.uint(_CONTENT_FORMAT, self.format)

@@ -1,10 +1,10 @@
 """What every content format shares: the codec interface and writing without garbage.
 
-A codec has two halves. Writing: `emit` walks the data model and calls `instance` and
-`resource(out, rid, flags, value)` with the `Builder` to write to. Reading: a `reader()` is opened
-on a payload, `next` steps through the records, each with `iid`, `rid`, `riid` (-1: not said),
-and `value(flags)` decodes it. What does not decode sets `error`; nothing is ever raised for bytes
-from outside.
+A codec has two halves. Writing: `emit` walks the data model and calls `instance(out, instance)`
+and `resource(out, rid, flags, value)` with the `Builder` to write to. Reading: a `reader()` is
+opened on a payload, `next` steps through the records, each with `iid`, `rid`, `riid` (-1: not
+said), and `value(flags)` decodes it. What does not decode sets `error`; nothing is ever raised
+for bytes from outside.
 """
 
 import struct
@@ -79,10 +79,6 @@ class Codec:
                 instance.visit(self, out)
             if out.more:
                 return
-
-    def instance(self, out, instance):
-        """Write an object instance inside of an object."""
-        instance.visit(self, out)
 
     def item(self, out, riid, flags, value):
         """Write one resource instance that was read on its own."""

@@ -22,7 +22,7 @@ The table is one flat tuple, so that from frozen code it costs no RAM at all.
 
 from micropython import const
 
-_NOT_IMPLEMENTED = const(0xA1)
+_NOT_FOUND = const(0x84)
 _R = const(0x10)
 _E = const(0x40)
 
@@ -39,7 +39,9 @@ class Object:
     """Base of all objects. Keyword arguments set resources, and `iid`.
 
     `OID` object id, `VERSION` object version when it is not "1.0", `RESOURCES` the table,
-    `STREAMS` the ids of opaque resources that are written piece by piece through `receive`.
+    `STREAMS` the ids of opaque resources that are written piece by piece: the class then has a
+    method `receive(rid, name, offset, data, more)`. `data`, a memoryview valid until it returns,
+    stands at `offset` (0: anew); `more` is False for the last piece.
     A value may be an attribute, a property, or a function without arguments. None means that
     the resource does not exist here. Values by type: str, int, float, bool, bytes (opaque),
     seconds since 1970 (time), `(oid, iid)` (objlnk); a large opaque one is any object with
@@ -78,12 +80,6 @@ class Object:
             self.more = self.more or {}
             self.more[rid] = value
 
-    def receive(self, rid, name, offset, data, more):
-        """Take a piece of a write to an opaque resource whose id is in `STREAMS`: `data`, a
-        memoryview valid until this returns, stands at `offset`; 0 starts anew. `more` is False
-        for the last piece. Refuse with `Lwm2mError`."""
-        raise Lwm2mError(_NOT_IMPLEMENTED)
-
     def clear(self, rid, name):
         """Take the value away: a replacing write of the instance did not mention it."""
         self.write(rid, name, None)
@@ -93,7 +89,7 @@ class Object:
         sent none, else with the dict `{0..9: str or None}` (LwM2M 1.1 Core §6.3.5)."""
         method = getattr(self, name, None)
         if method is None:
-            raise Lwm2mError(_NOT_IMPLEMENTED)
+            raise Lwm2mError(_NOT_FOUND)
         if args:
             method(args)
         else:

@@ -45,8 +45,4 @@ class Security(Object):
         17, _OBJLNK, None,
     )
     # fmt: on
-    bootstrap = False
     mode = _NOSEC
-    identity = b""
-    server_key = b""
-    secret_key = b""

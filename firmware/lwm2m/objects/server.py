@@ -4,8 +4,6 @@ from micropython import const
 
 from lwm2m.objects.base import Lwm2mError, Object
 
-_NOT_ALLOWED = const(0x85)
-
 _STR = const(1)
 _UINT = const(3)
 _BOOL = const(5)
@@ -85,7 +83,3 @@ class Server(Object):
 
     def update(self, args=None):
         self.registration.update()
-
-    def request_bootstrap(self, args=None):
-        # Without the bootstrap interface there is nothing to ask.
-        raise Lwm2mError(_NOT_ALLOWED)
