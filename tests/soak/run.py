@@ -1,0 +1,86 @@
+"""`make soak`: a simulated month on the 32-bit port; a summary, and build/soak.json.
+
+    run.py [--days 30] [--seed 1]
+
+Twice: with a clock that is moved by hand, and with the real one on ticks that wrap at 2**30 ms.
+Both must see the very same month. Exit code 1 when anything was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULT = ROOT / "build" / "soak.json"
+INTERPRETER = ROOT / "build" / "micropython" / "mp32"
+HEAP = "256k"
+
+
+def simulate(days: int, seed: int, wrap: bool) -> dict[str, Any]:
+    """One month. What is printed besides the result goes to stderr."""
+    command = [INTERPRETER, "-X", f"heapsize={HEAP}", "tests/soak/month.py"]
+    process = subprocess.run(
+        [*command, str(days), str(seed), str(int(wrap))],
+        cwd=ROOT,
+        env={**os.environ, "MICROPYPATH": "firmware:tests/soak:tests/fuzz:.frozen"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    *lines, last = process.stdout.splitlines() or [""]
+    print("\n".join(lines), file=sys.stderr, end="\n" if lines else "")
+    try:
+        found: dict[str, Any] = json.loads(last)
+    except ValueError:
+        raise SystemExit(
+            f"soak: MicroPython ended with {process.returncode}: {last or 'no output'}"
+        ) from None
+    found["passed"] = process.returncode == 0
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    if not INTERPRETER.exists():
+        print("soak: no 32-bit MicroPython: run `make setup`", file=sys.stderr)
+        return 1
+    passed = True
+    months = [simulate(chosen.days, chosen.seed, wrap) for wrap in (False, True)]
+    for name, found in zip(("by hand", "wrapping"), months, strict=True):
+        passed = passed and found["passed"]
+        numbers = found["numbers"]
+        print(
+            f"{chosen.days} days, seed {chosen.seed}, clock {name}: {numbers['steps']:,} steps"
+            f" in {found['s']:.1f} s, {found['wraps']} wraps,"
+            f" heap growth {found['heap_growth_bytes']} bytes"
+        )
+        print("\n".join(found["failures"]), end="\n" if found["failures"] else "")
+    numbers = months[0]["numbers"]
+    for i, lifetime in ((1, 300), (2, 86400)):
+        names = ("registers", "updates", "reads", "lost", "restarts", "outages", "expired")
+        text = ", ".join(f"{name} {numbers[f'{name}{i}']:,}" for name in names)
+        print(f"lifetime {lifetime} s: {text}")
+    if numbers != months[1]["numbers"]:
+        print("the two clocks have seen different months:", months[1]["numbers"])
+        passed = False
+    if passed:
+        growth = max(found["heap_growth_bytes"] for found in months)
+        metrics = {"soak.days": chosen.days, "soak.heap_growth_bytes": growth}
+        RESULT.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    else:
+        RESULT.unlink(missing_ok=True)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
