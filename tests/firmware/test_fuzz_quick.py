@@ -98,11 +98,11 @@ class Bench:
         eq(self.subject.witness.unexpected, None)
         return sent
 
-    def ask(self, code, where, *more, kind=CON):
+    def ask(self, code, where, *more, kind=CON, token=b"tk"):
         self.mid += 1
         options = path(where)
         options.extend(more)
-        return self.step(encode(kind, code, self.mid, b"tk", options))
+        return self.step(encode(kind, code, self.mid, token, options))
 
     def after(self, ms):
         self.subject.clock.advance(ms)
@@ -148,6 +148,13 @@ def test_answer_on_its_way_does_not_outlive_a_reconnect():
                 good_answer(data) if data[1] < 32 else encode(ACK, 0, data[2] << 8 | data[3])
             )
     eq(bench.subject.registration.exchange.pending, [])
+
+
+def test_answer_that_comes_later_without_a_token():
+    bench = Bench()
+    bench.ask(POST, "/26241/0/25", token=b"")
+    (answer,) = bench.after(1000)
+    eq((answer[0], answer[1], answer[4:]), (0x40, 0x44, b"\xc0\xffdone"))
 
 
 def test_large_opaque_value_is_not_text():

@@ -137,6 +137,8 @@ def corpus():
         add(NON, POST, options, payload)
     for where, payload in _EXECUTES:
         add(CON, POST, path(where), payload)
+    for token in tokens:  # answered later
+        found.append(encode(CON, POST, 0, token, path("/26241/0/25")))
     add(CON, PUT, at("/3303/0/5700", (15, b"pmin=5"), (15, b"gt=20")))
     add(CON, DELETE, path("/3303/1"))
     add(CON, DELETE, path("/26241/0/10/1"))

@@ -226,6 +226,8 @@ class Fuzzer:
                     self.allow(sent[2] << 8 | sent[3], deliberate)
             elif kind == CON and code > 31:
                 # A response that came later: mostly acknowledged
+                if code == 0x44 and not data.endswith(b"\xc0\xffdone"):
+                    raise Failure(f"not the answer that was owed: {data[:HEX].hex()}")
                 if bits(2):
                     self.push(encode(RST if bits(3) == 0 else ACK, 0, data[2] << 8 | data[3]))
             elif kind == CON and 0 < code < 32:
