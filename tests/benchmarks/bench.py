@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import block_bench
 from device_runs import MPY, ROOT, SCRIPTS, BenchError, compile_mpy, finish, prepare, running
 from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
 from rich.console import Console
@@ -32,6 +34,13 @@ TARGETS: dict[str, tuple[str, float]] = {
     "min_heap.cycle.kb": ("<=", 56),
     "serve_read.garbage_bytes": ("<=", 192),
     "serve_read.echo_ratio": (">=", 0.3),
+    "block.up.blocks_per_s": (">=", 500),
+    "block.down.blocks_per_s": (">=", 500),
+    "block.heap_bytes": ("<=", 2048),
+    "fuzz.datagrams": (">=", 1_000_000),
+    "fuzz.heap_growth_bytes": ("<=", 0),
+    "soak.days": (">=", 30),
+    "soak.heap_growth_bytes": ("<=", 0),
 }
 
 SPEED_HEAP = "256k"  # that of an RP2040
@@ -186,6 +195,22 @@ def measure_speed(metrics: Metrics) -> None:
         metrics[f"serve_read.{part}echo_ratio"] = ratio
 
 
+def measure_endurance(metrics: Metrics) -> None:
+    """fuzz.* and soak.*: what `make fuzz` and `make soak` have found for this very firmware.
+
+    Where they have not been run since it was compiled, they are now (without the codecs).
+    """
+    compiled = max(path.stat().st_mtime for path in MPY.rglob("*.mpy"))
+    for name, arguments in (("fuzz", ["--examples", "0"]), ("soak", [])):
+        result = ROOT / "build" / f"{name}.json"
+        if not result.exists() or result.stat().st_mtime < compiled:
+            command = [sys.executable, str(ROOT / "tests" / name / "run.py"), *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise BenchError(f"make {name} fails: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+        metrics.update(json.loads(result.read_text(encoding="utf-8")))
+
+
 def show(metrics: Metrics, console: Console) -> None:
     """The table; a value that misses its target is marked."""
     table = Table(title="32-bit MicroPython, compiled firmware")
@@ -215,6 +240,8 @@ def main() -> int:
         measure_min_heap(metrics)
         measure_garbage(metrics)
         measure_speed(metrics)
+        metrics.update(block_bench.measure())
+        measure_endurance(metrics)
     except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
         notes = getattr(problem, "__notes__", [])
         print("\n".join([f"bench: {problem!r}", *notes]), file=sys.stderr)
