@@ -195,6 +195,7 @@ class Subject:
         )
         self.things = [client.add(Everything()), client.add(Everything(iid=300))]
         self.sensors = [client.add(Temperature(unit="Cel", value=20.5)) for _ in range(2)]
+        self.objects = list(client.objects)
         self.restore()
 
     def reboot(self):
@@ -206,7 +207,16 @@ class Subject:
         return Everything.effects[0] + self.client.revision
 
     def restore(self):
-        """Bring back every value that a server can write, so that heaps can be compared."""
+        """Bring back every instance and value that a server can change, so that heaps can be
+        compared."""
+        client = self.client
+        for instance in list(client.objects):
+            if instance not in self.objects:
+                client.remove(instance)
+        for instance in self.objects:
+            if instance not in client.objects:
+                client.add(instance)
+        client.objects = list(client.objects)
         for thing in self.things:
             thing.restore()
         for sensor in self.sensors:

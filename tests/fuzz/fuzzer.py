@@ -101,6 +101,7 @@ class Fuzzer:
         for i in range(2):
             n = min(count, WARM_UP) if i == 0 else count - WARM_UP
             self.rounds(max(0, n - MEASUREMENTS * BETWEEN))
+            overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
             heaps[i] = self.heap()
         if count > WARM_UP:
             self.growth = heaps[1] - heaps[0]

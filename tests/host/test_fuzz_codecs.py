@@ -214,11 +214,14 @@ def test_rfc7252_3_damaged_messages_are_refused_where_aiocoap_refuses(
         # Refused there for what is inside of an option, not for the framing
         assert any(number in (3, 8, 11, 15, 20, 35, 39) for number in parse_numbers(data))
     elif other is not None:
-        # What aiocoap lets pass: a reserved class, content after code 0.00, and a token or
-        # payload that are not what they seem (§3, §4.1)
-        code = data[1]
+        # What aiocoap lets pass: content after code 0.00, a reserved class, a token that is too
+        # long or cut off, a payload marker without a payload (§3, §4.1)
+        code, length = data[1], data[0] & 15
         empty = not code and len(data) != 4
-        assert empty or code >> 5 in (1, 6, 7) or data[0] & 15 > 8 or data[-1] == 0xFF, data.hex()
+        token = length > 8 or 4 + length > len(data)
+        number = max((number for number, _ in option_list(other)), default=0)
+        late = number > 65535 or data[-1] == 0xFF
+        assert empty or code >> 5 in (1, 6, 7) or token or late, data.hex()
 
 
 def parse_numbers(data: bytes) -> list[int]:
