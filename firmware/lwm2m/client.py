@@ -57,7 +57,10 @@ class Client:
         # Counts the changes that servers have made; the registration whose request is served
         self.revision = 0
         self.current = None
-        self.happened = False
+        # Classes of which servers may create instances, by object id; who enforces access rights
+        self.classes = {}
+        self.access = None
+        self.event = False
         self.clock = clock or Clock()
         self.on_event = on_event
         # Instances, ordered by object id and instance id
@@ -108,6 +111,11 @@ class Client:
             if instance.OID == oid and (iid < 0 or instance.iid == iid):
                 return instance
         return None
+
+    def allow_create(self, cls):
+        """Let servers create instances of the object class `cls`, and delete them."""
+        self.classes[cls.OID] = cls
+        self.update(True)
 
     def codec(self, format):
         """The codec of a content format, or None. Allocates: nothing."""
@@ -174,9 +182,9 @@ class Client:
             due = min(due, self._run_timers())
         for registration in self.registrations:
             due = min(due, registration.step())
-        if self.happened:
+        if self.event:
             # The application's turn: it may wait for just this.
-            self.happened = False
+            self.event = False
             return 0
         return due
 
@@ -230,7 +238,7 @@ class Client:
 
     def emit(self, event, registration):
         """Tell the application; an exception in its handler is printed and forgotten."""
-        self.happened = True
+        self.event = True
         if self.on_event:
             try:
                 self.on_event(event, registration)

@@ -77,7 +77,7 @@ class Upload:
 
     def echo(self, message, out, code):
         """Add to an answer which block it is for, and whether more are wanted (§2.3)."""
-        if code and out.number < _BLOCK1 and not out.end_of_options:
+        if code and out.number < _BLOCK1 and not out.head:
             block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)
             if block & 7 > self.exchange.block_size:
                 block = block & 0xFFFFF8 | self.exchange.block_size
@@ -109,14 +109,14 @@ def split(exchange, slot, out):
     if slot.block1 < 0:
         slot.block1 = exchange.block_size
         exchange.build(slot)
-    while out.more and out.pos - out.end_of_options != 16 << (slot.block1 & 7):
+    while out.more and out.pos - out.head != 16 << (slot.block1 & 7):
         if not slot.block1 & 7:
             return False
         slot.block1 -= 1
         exchange.build(slot)
     if not out.more:
         # The last block: take the flag out of the option, which ends where the marker stands.
-        out.buf[out.end_of_options - 2] &= 0xF7
+        out.buf[out.head - 2] &= 0xF7
     return True
 
 

@@ -17,7 +17,7 @@ class Builder:
         self.buf = bytearray(size)
         self.size = self.end = size
         self.pos = self.skip = 0
-        self.start = self.number = self.end_of_options = 0
+        self.start = self.number = self.head = 0
         self.more = self.broken = False
 
     def begin(self, kind, code, mid, token, index, n):
@@ -40,7 +40,7 @@ class Builder:
         """Back to the state after `begin`: no options, no payload."""
         self.pos = self.start
         self.end = self.size
-        self.skip = self.number = self.end_of_options = 0
+        self.skip = self.number = self.head = 0
         self.more = self.broken = False
 
     def option(self, number, value):
@@ -78,7 +78,7 @@ class Builder:
     def payload(self, skip=0, count=-1):
         """Open the payload: pass over `skip` bytes, keep at most `count` (default: what fits)."""
         self.byte(0xFF)
-        self.end_of_options = self.pos
+        self.head = self.pos
         self.skip = skip
         if 0 <= count < self.end - self.pos:
             self.end = self.pos + count
@@ -106,8 +106,8 @@ class Builder:
             if end <= self.end:
                 # A slice with variable bounds is a new object; struct copies without one, and
                 # pads with zeros that the next write covers.
-                if n < 33 and pos + 32 <= self.size:
-                    struct.pack_into("32s", self.buf, pos, src)
+                if n < 65 and pos + 64 <= self.size:
+                    struct.pack_into("64s", self.buf, pos, src)
                 elif n < 256 and pos + 255 <= self.size:
                     struct.pack_into("255s", self.buf, pos, src)
                 elif isinstance(src, str):
@@ -145,7 +145,7 @@ class Builder:
 
     def finish(self):
         """The length of the message. An empty payload loses its marker (RFC 7252 §3)."""
-        if self.end_of_options and self.pos == self.end_of_options:
+        if self.head and self.pos == self.head:
             self.pos -= 1
-        self.end_of_options = 0
+        self.head = 0
         return self.pos

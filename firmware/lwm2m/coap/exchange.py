@@ -8,7 +8,8 @@ again and never done twice (RFC 7252 §4.5); reads are simply done again.
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
 payload begins; `on_reply(message, tag)` for each answer, True if it wants the next block of it;
 `on_failure(tag, reset)` when there was none or a RST; and `on_request(message, builder)` to
-answer what we are asked: it returns the response code, or 0 if the answer comes later.
+answer what we are asked: it returns the response code, or 0 if the answer comes later; and
+`on_repeat(message, builder)` to say once more where something was created.
 """
 
 import os
@@ -24,6 +25,7 @@ _RST = const(3)
 
 _GET = const(1)
 _FETCH = const(5)
+_CREATED = const(0x41)
 _CONTINUE = const(0x5F)
 _BAD_OPTION = const(0x82)
 _TOO_LARGE = const(0x8D)
@@ -68,7 +70,7 @@ class Exchange:
         self.max_retransmit = 4
         self.error = self.upload = self.deferred = None
         self.pending = []
-        self.acked = -1
+        self.last = -1
         self.slots = []
         while len(self.slots) < context.nstart:
             self.slots.append(Slot(self.clock))
@@ -108,9 +110,9 @@ class Exchange:
         timeout = self.ack_timeout_ms
         # Times a random factor from 1 to ACK_RANDOM_FACTOR (§4.2)
         slot.timeout_ms = timeout + timeout * self.ack_random // 100 * random.getrandbits(8) // 255
-        return self._transmit(slot)
+        return self.send(slot)
 
-    def _transmit(self, slot):
+    def send(self, slot):
         self.slot = slot
         out = self.build(slot)
         if out.more or slot.block1 >= 0:
@@ -120,7 +122,7 @@ class Exchange:
                 return False
         slot.state = _UNACKNOWLEDGED
         slot.due.after(slot.timeout_ms)
-        self._send(out.buf, out.finish())
+        self.write(out.buf, out.finish())
         return True
 
     def build(self, slot):
@@ -150,7 +152,7 @@ class Exchange:
             later.done = False
         self.pending.clear()
 
-    def _send(self, buf, n):
+    def write(self, buf, n):
         # A full queue or a missing network is a lost datagram.
         try:
             self.transport.send(buf, n)
@@ -160,7 +162,7 @@ class Exchange:
     def _send_empty(self, kind, mid):
         out = self.builder
         out.begin(kind, 0, mid, b"", 0, 0)
-        self._send(out.buf, 4)
+        self.write(out.buf, 4)
 
     # What arrives
 
@@ -215,8 +217,8 @@ class Exchange:
                     ours = slot
         bad = message.bad_option  # makes it useless (§5.4.1)
         if kind == _CON:
-            if (ours and not bad) or message.mid == self.acked:
-                self.acked = message.mid
+            if (ours and not bad) or message.mid == self.last:
+                self.last = message.mid
                 self._send_empty(_ACK, message.mid)
             else:
                 self._send_empty(_RST, message.mid)
@@ -256,6 +258,8 @@ class Exchange:
         bad = message.bad_option
         if changing and ring.find(mid):
             code = ring.code  # 0: still to be answered
+            if code == _CREATED:
+                self.owner.on_repeat(message, out)
             changing = False
         elif message.end > _LONGEST:
             code = _TOO_LARGE  # its end is missing
@@ -287,7 +291,7 @@ class Exchange:
             self.upload.echo(message, out, code)
         if code:
             out.buf[1] = code
-            self._send(out.buf, out.finish())
+            self.write(out.buf, out.finish())
         elif kind == _ACK:
             self._send_empty(_ACK, mid)
 
@@ -305,7 +309,7 @@ class Exchange:
                     if slot.state == _UNACKNOWLEDGED and slot.count < self.max_retransmit:
                         slot.count += 1
                         slot.timeout_ms *= 2
-                        self._transmit(slot)
+                        self.send(slot)
                         left = slot.timeout_ms
                     else:
                         slot.state = _IDLE

@@ -41,7 +41,7 @@ class Message:
     def __init__(self):
         self.buf = self.body = b""
         self.type = self.code = self.mid = self.token_len = 0
-        self.path = array("H", (0, 0, 0, 0))
+        self.path = array("I", (0, 0, 0, 0))
         self.depth = self.queries = self.bad_option = 0
         self.format = self.accept = self.observe = -1
         self.block1 = self.block2 = self.size1 = self.size2 = -1
@@ -130,7 +130,7 @@ class Message:
                             depth = -1
             elif number == _URI_QUERY:
                 self.queries += 1
-            elif not self._uint(number, step, buf, start, count) and number & 1:
+            elif not self.uint(number, step, buf, start, count) and number & 1:
                 # Understood without a look inside: If-Match is not, Uri-Host and Uri-Port are.
                 if number != 3 and number != 7 and not self.bad_option:
                     self.bad_option = number
@@ -138,7 +138,7 @@ class Message:
         self.payload = pos
         return _OK
 
-    def _uint(self, number, step, buf, start, count):
+    def uint(self, number, step, buf, start, count):
         # An option of the wrong count or a second one of its kind counts as not understood
         # (RFC 7252 §5.4.3, §5.4.5). Size1/Size2 above 2**30 are held down: they are hints, and
         # a longer integer would allocate.
@@ -221,20 +221,20 @@ class Ring:
         self.next = self.s = 0
         self.code = self.index = 0
         self.mid = random.getrandbits(16)
-        self.half = self.used = self.before = 0
+        self.state = self.count = self.last = 0
 
     def next_mid(self):
-        """A fresh message id, counted up from a random start; -1 when all of them have been used
+        """A fresh message id, counted up from a random start; -1 when all of them have been count
         within EXCHANGE_LIFETIME."""
-        half = self.clock.s >> 8
-        if half != self.half:
-            # This and the one before are 256 s at the least: the lifetime and more.
-            self.before = self.used if half == self.half + 1 else 0
-            self.half = half
-            self.used = 0
-        if self.used + self.before > 0xFFFF:
+        state = self.clock.s >> 8
+        if state != self.state:
+            # This and the one last are 256 s at the least: the lifetime and more.
+            self.last = self.count if state == self.state + 1 else 0
+            self.state = state
+            self.count = 0
+        if self.count + self.last > 0xFFFF:
             return -1
-        self.used += 1
+        self.count += 1
         self.mid = mid = (self.mid + 1) & 0xFFFF
         return mid
 

@@ -13,6 +13,7 @@ from micropython import const
 _STR = const(1)
 _CORELNK = const(9)
 _MULTI = const(0x80)
+_READ = const(1)
 
 # A str of up to this many bytes is encoded without an allocation.
 _SHORT = const(64)
@@ -71,7 +72,10 @@ class Codec:
     def emit(self, out, client, path, depth):
         """Write the object or the instance that `path[:depth]` names, which exists."""
         for instance in client.objects:
-            if instance.OID != path[0] or (depth > 1 and instance.iid != path[1]):
+            oid = instance.OID
+            if oid != path[0] or (depth > 1 and instance.iid != path[1]):
+                continue
+            if client.access and not client.access.allowed(client, oid, instance.iid, _READ):
                 continue
             if depth == 1:
                 self.instance(out, instance)

@@ -29,6 +29,9 @@ class Link(Codec):
             last = oid
             self.open(out, oid, instance.iid)
             out.byte(62)
+        for oid in client.classes:
+            if not client.find(oid):
+                self.object(out, client.classes[oid])
 
     def object(self, out, instance):
         self.open(out, instance.OID)

@@ -48,7 +48,7 @@ class Tlv(Codec):
 
     def resource(self, out, rid, flags, value):
         if not flags & _MULTI:
-            self._scalar(out, _RESOURCE, rid, flags & 15, value)
+            self.write(out, _RESOURCE, rid, flags & 15, value)
             return
         skip = out.skip
         out.skip = _MEASURE
@@ -59,11 +59,11 @@ class Tlv(Codec):
         self.items(out, flags & 15, value)
 
     def item(self, out, riid, flags, value):
-        self._scalar(out, _ITEM, riid, flags & 15, value)
+        self.write(out, _ITEM, riid, flags & 15, value)
 
     def items(self, out, kind, value):
         for riid in instances(value):
-            self._scalar(out, _ITEM, riid, kind, value[riid])
+            self.write(out, _ITEM, riid, kind, value[riid])
 
     def _header(self, out, kind, number, n):
         kind |= n if n < 8 else 8 if n < 256 else 16 if n < 65536 else 24
@@ -80,7 +80,7 @@ class Tlv(Codec):
         if n > 7:
             out.byte(n & 255)
 
-    def _scalar(self, out, mode, number, kind, value):
+    def write(self, out, mode, number, kind, value):
         src = SCRATCH
         if kind == _FLOAT:
             struct.pack_into(_FLOAT_CODE, src, 0, value)

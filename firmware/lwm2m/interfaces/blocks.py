@@ -20,10 +20,8 @@ _MEASURE = const(0x3FFFFFFF)
 _TRIES = const(4)
 
 
-def read_block(client, message, out, codec, flags, value):
+def read_block(client, message, out, codec, path, depth, flags, value):
     """Answer a read with the block it asks for, or with the first one. Returns the code."""
-    path = message.path
-    depth = message.depth
     number = 0
     size = client.block_size
     if message.block2 >= 0:
@@ -53,7 +51,7 @@ def read_block(client, message, out, codec, flags, value):
         codec.represent(out, client, path, depth, flags, value)
         if out.broken:
             continue
-        if out.skip or (number and out.pos == out.end_of_options):
+        if out.skip or (number and out.pos == out.head):
             return _BAD_REQUEST  # a block behind the end
         if not out.more:
             out.buf[flag] &= 0xF7

@@ -9,17 +9,13 @@ from lwm2m.formats.base import instances
 from lwm2m.objects.base import Lwm2mError
 
 _GET = const(1)
-_POST = const(2)
-_PUT = const(3)
 
-_CHANGED = const(0x44)
 _CONTENT = const(0x45)
 _BAD_REQUEST = const(0x80)
 _UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 _NOT_ACCEPTABLE = const(0x86)
-_UNSUPPORTED_FORMAT = const(0x8F)
 _INTERNAL = const(0xA0)
 
 _CONTENT_FORMAT = const(12)
@@ -31,10 +27,8 @@ _TLV = const(11542)
 
 _OPAQUE = const(6)
 _R = const(0x10)
-_W = const(0x20)
-_E = const(0x40)
+_READ = const(1)
 _MULTI = const(0x80)
-_MANDATORY = const(0x100)
 
 
 def serve(client, message, out):
@@ -56,54 +50,29 @@ def _serve(client, message, out):
     depth = message.depth
     if depth < 0:
         return _NOT_FOUND
-    code = message.code
     path = message.path
     oid = path[0]
     if depth and (not oid or oid == 21):
         return _UNAUTHORIZED
-    if not depth or code > _PUT:
+    if message.code != _GET:
+        # A device that is only read does not pay for being changed.
+        from lwm2m.interfaces.operations import operate
+
+        return operate(client, message, out)
+    if not depth:
         return _NOT_ALLOWED
     # What the path names: the first instance of the object, or the instance itself
     instance = client.find(oid, path[1] if depth > 1 else -1)
-    if not instance:
-        return _NOT_FOUND
     index = -1
-    flags = 0
-    if depth > 2:
-        index = instance.index_of(path[2])
-        if index < 0:
-            return _NOT_FOUND
-        flags = instance.RESOURCES[index + 1]
-        if depth > 3 and not flags & _MULTI:
-            return _NOT_FOUND
-    if code == _GET:
-        return read(client, message, out, instance, index, flags)
-    if code == _PUT and depth > 1:
-        if message.format < 0 and message.payload == message.end:
-            # Write-Attributes belong to the reporting interface.
-            return _NOT_ALLOWED if message.queries else _BAD_REQUEST
-        return _operations().write(client, message, instance, index, flags, True)
-    if code == _POST and depth > 1:
-        if depth == 2 or (depth == 3 and flags & _W and flags & _MULTI):
-            return _operations().write(client, message, instance, index, flags, False)
-        if depth == 3 and flags & _E:
-            return _operations().execute(message, instance, index)
-    return _NOT_ALLOWED
-
-
-def _operations():
-    # A device that is only read does not pay for being changed.
-    from lwm2m.interfaces import operations
-
-    return operations
-
-
-# Read and Discover
-
-
-def read(client, message, out, instance, index, flags):
-    depth = message.depth
+    if instance:
+        index = instance.locate(path, depth)
+    if index < -1 or not (instance or (depth == 1 and oid in client.classes)):
+        return _NOT_FOUND
     accept = message.accept
+    if client.access and accept != _LINK:
+        if not client.access.allowed(client, oid, path[1] if depth > 1 else -1, _READ):
+            return _UNAUTHORIZED
+    flags = instance.RESOURCES[index + 1] if index >= 0 else 0
     value = None
     if accept != _LINK and depth > 2:
         if not flags & _R:
@@ -111,7 +80,7 @@ def read(client, message, out, instance, index, flags):
         value = instance.value_at(index)
         if value is None:
             return _NOT_FOUND
-        if depth > 3 and message.path[3] not in instances(value):
+        if depth > 3 and path[3] not in instances(value):
             return _NOT_FOUND
     elif depth > 2 and (depth > 3 or not instance.exists_at(index)):
         return _NOT_FOUND
@@ -127,9 +96,9 @@ def read(client, message, out, instance, index, flags):
     if message.block2 < 0:
         out.uint(_CONTENT_FORMAT, accept)
         out.payload()
-        codec.represent(out, client, message.path, depth, flags, value)
+        codec.represent(out, client, path, depth, flags, value)
         if not out.more and not out.broken:
             return _CONTENT
     from lwm2m.interfaces.blocks import read_block
 
-    return read_block(client, message, out, codec, flags, value)
+    return read_block(client, message, out, codec, path, depth, flags, value)

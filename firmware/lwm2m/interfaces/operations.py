@@ -1,6 +1,6 @@
-"""The operations that change a device (LwM2M 1.1 Core §6.3): Write and Execute.
+"""The operations that change a device (LwM2M 1.1 Core §6.3): their dispatch, Write and Execute.
 
-Loaded with the first of them.
+Loaded with the first of them; the rarer ones are loaded with the first of theirs.
 """
 
 import sys
@@ -9,8 +9,15 @@ from micropython import const
 from lwm2m.formats.base import instances
 from lwm2m.objects.base import Object
 
+_POST = const(2)
+_PUT = const(3)
+_DELETE = const(4)
+_FETCH = const(5)
+_IPATCH = const(7)
+
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
+_UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 _UNSUPPORTED_FORMAT = const(0x8F)
@@ -20,8 +27,84 @@ _LINK = const(40)
 
 _R = const(0x10)
 _W = const(0x20)
+_E = const(0x40)
 _MULTI = const(0x80)
 _MANDATORY = const(0x100)
+
+# Access rights (LwM2M 1.1 Core §8)
+_READ = const(1)
+_WRITE = const(2)
+_EXECUTE = const(4)
+_DELETE_RIGHT = const(8)
+_CREATE = const(16)
+
+
+def operate(client, message, out):
+    """Carry out a request other than GET. Returns the response code; may raise `Lwm2mError`."""
+    depth = message.depth
+    path = message.path
+    code = message.code
+    if not depth:
+        if code == _FETCH or code == _IPATCH:
+            from lwm2m.interfaces.composite import composite
+
+            return composite(client, message, out)
+        return _NOT_ALLOWED
+    oid = path[0]
+    iid = path[1] if depth > 1 else -1
+    instance = client.find(oid, iid)
+    if not instance and (depth > 1 or oid not in client.classes):
+        return _NOT_FOUND
+    if depth == 1:
+        attributes = code == _PUT and message.queries
+        if code != _POST and not attributes:
+            return _NOT_ALLOWED
+        right = _READ if attributes else _CREATE
+        if client.access and not client.access.allowed(client, oid, -1, right):
+            return _UNAUTHORIZED
+        if attributes:
+            return _attributes(client, message, -1)
+        from lwm2m.interfaces.creation import create
+
+        return create(client, message, out)
+    index = instance.locate(path, depth)
+    if index < -1:
+        return _NOT_FOUND
+    flags = instance.RESOURCES[index + 1] if index >= 0 else 0
+    right = 0
+    if code == _PUT:
+        # Without a payload it is Write-Attributes, which takes the right to read.
+        right = _WRITE if message.format >= 0 or message.payload < message.end else _READ
+        if right == _READ and not message.queries:
+            return _BAD_REQUEST
+    elif code == _POST and (depth == 2 or (depth == 3 and flags & _W and flags & _MULTI)):
+        right = _WRITE
+    elif code == _POST and depth == 3 and flags & _E:
+        right = _EXECUTE
+    elif code == _DELETE and depth == 2 and oid in client.classes:
+        right = _DELETE_RIGHT
+    if not right:
+        return _NOT_ALLOWED
+    if client.access and not client.access.allowed(client, oid, iid, right):
+        return _UNAUTHORIZED
+    if right == _WRITE:
+        return write(client, message, instance, index, flags, code == _PUT)
+    if right == _EXECUTE:
+        return execute(message, instance, index)
+    if right == _READ:
+        return _attributes(client, message, flags)
+    from lwm2m.interfaces.creation import delete
+
+    return delete(client, instance)
+
+
+def _attributes(client, message, flags):
+    from lwm2m.interfaces.attributes import write_attributes
+
+    return write_attributes(client.current, message, flags)
+
+
+# Write
 
 
 def write(client, message, instance, index, flags, replace):
@@ -46,33 +129,13 @@ def write(client, message, instance, index, flags, replace):
     reader = codec.reader()
     reader.open(message.body, message.payload, message.end, path, depth)
     while reader.next():
-        index = instance.index_of(reader.rid)
-        if index < 0:
-            return _NOT_FOUND
-        flags = table[index + 1]
-        if not flags & _W:
-            return _NOT_ALLOWED
-        if depth > 2 and reader.rid != path[2]:
+        if depth > 2 and reader.rid != path[2] and instance.index_of(reader.rid) >= 0:
             return _BAD_REQUEST
-        riid = reader.riid
-        if flags & _MULTI:
-            if riid == -1 or (depth == 4 and riid != path[3]):
-                return _BAD_REQUEST
-            items = values.get(index)
-            if items is None:
-                items = values[index] = {}
-                if not replace or depth == 4:
-                    old = instance.value_at(index) or ()
-                    for item in instances(old):
-                        items[item] = old[item]
-            if riid >= 0:
-                items[riid] = reader.value(flags)
-        elif riid != -1:
+        if depth == 4 and reader.riid != path[3]:
             return _BAD_REQUEST
-        else:
-            values[index] = reader.value(flags)
-        if reader.error:
-            return _BAD_REQUEST
+        code = stage(instance, reader, values, replace and depth < 4)
+        if code:
+            return code
     if reader.error or (depth > 2 and not values):
         return _BAD_REQUEST
     if replace and depth == 2:
@@ -81,32 +144,68 @@ def write(client, message, instance, index, flags, replace):
                 if table[index + 1] & _MANDATORY:
                     return _BAD_REQUEST
                 values[index] = None
-    for index in values:
-        if values[index] is not None:
-            instance.check(table[index], values[index])
-    _apply(instance, values)
-    client.revision += 1
+    apply(client, [(instance, values)])
     return _CHANGED
 
 
-def _apply(instance, values):
-    table = instance.RESOURCES
-    before = {}
-    try:
+def stage(instance, reader, values, replace):
+    """Decode the record of `reader` into `values`, by index in the table of `instance`; without
+    `replace`, the instances of a multiple resource join those that are there.
+
+    Returns 0, or the response code of a mistake.
+    """
+    index = instance.index_of(reader.rid)
+    if index < 0:
+        return _NOT_FOUND
+    flags = instance.RESOURCES[index + 1]
+    if not flags & _W:
+        return _NOT_ALLOWED
+    riid = reader.riid
+    if flags & _MULTI:
+        if riid == -1:
+            return _BAD_REQUEST
+        items = values.get(index)
+        if items is None:
+            items = values[index] = {}
+            if not replace:
+                old = instance.value_at(index) or ()
+                for item in instances(old):
+                    items[item] = old[item]
+        if riid >= 0:
+            items[riid] = reader.value(flags)
+    elif riid != -1:
+        return _BAD_REQUEST
+    else:
+        values[index] = reader.value(flags)
+    return _BAD_REQUEST if reader.error else 0
+
+
+def apply(client, staged):
+    """Check and then store all values of `staged`, a list of (instance, values). If a handler
+    refuses, what was already stored goes back, and its exception goes on."""
+    for instance, values in staged:
         for index in values:
-            if table[index + 1] & _R:
-                before[index] = instance.value_at(index)
-            else:
-                before[index] = Object.read(instance, table[index], table[index + 2])
-            _store(instance, index, values[index])
+            if values[index] is not None:
+                instance.check(instance.RESOURCES[index], values[index])
+    done = []
+    try:
+        for instance, values in staged:
+            table = instance.RESOURCES
+            for index in values:
+                if table[index + 1] & _R:
+                    old = instance.value_at(index)
+                else:
+                    old = Object.read(instance, table[index], table[index + 2])
+                done.append((instance, index, old))
+                _store(instance, index, values[index])
     except Exception:
-        # What was already written goes back: a Write is done whole or not at all.
-        for index in before:
+        for instance, index, old in done:
             try:
-                _store(instance, index, before[index])
+                _store(instance, index, old)
             except Exception as e:
                 sys.print_exception(e)
         raise
+    client.revision += 1
 
 
 def _store(instance, index, value):

@@ -74,6 +74,9 @@ class Registration:
         self.error = None
         self.state = _OFF
         self.pending = self.said = 0
+        # What this server has created lately, and the attributes it has written
+        self.created = []
+        self.attributes = None
         self.leaving = False
         self.disabled_s = 0
         self.lifetime_s = 0
@@ -133,7 +136,7 @@ class Registration:
             due = self.due.left_ms()
             if due or not self.exchange.free():
                 return due or left
-            self._register(True)
+            self.register(True)
             return 0
         if state == _REGISTERING and self.leaving:
             # Nobody knows whether we are registered: the answer may still come, but not for long.
@@ -148,16 +151,16 @@ class Registration:
             self.transport.renewed = False
             self.pending |= _UPDATE
         if self.leaving:
-            self._ask(_DEREGISTERING)
+            self.request(_DEREGISTERING)
         elif self.pending or not due:
-            self._ask(_UPDATING)
+            self.request(_UPDATING)
         else:
             return due
         return 0
 
     # Requests
 
-    def _register(self, open):
+    def register(self, open):
         if self.leaving:
             self.end()
             return
@@ -168,9 +171,9 @@ class Registration:
             self.error = e
             self._failed()
             return
-        self._ask(_REGISTERING)
+        self.request(_REGISTERING)
 
-    def _ask(self, state):
+    def request(self, state):
         self.state = state
         server = self.server
         said = self.pending
@@ -221,6 +224,13 @@ class Registration:
         self.client.current = self
         return serve(self.client, message, out)
 
+    def on_repeat(self, message, out):
+        from lwm2m.interfaces.creation import place
+
+        for mid, oid, iid in self.created:
+            if mid == message.mid:
+                place(out, oid, iid)
+
     def on_stream(self, message):
         from lwm2m.interfaces.streams import open_stream
 
@@ -235,23 +245,23 @@ class Registration:
                 while message.option(_LOCATION_PATH, len(location)):
                     location.append(message.text())
                 self.attempts = 0
-                self._done("registered")
+                self.done("registered")
             elif code == _PRECONDITION_FAILED and self.version != "1.0":
                 # The server does not speak our version: try the next lower one (§6.2.1.1).
                 self.version = "1.0"
-                self._register(False)
+                self.register(False)
             else:
                 self.error = code
                 self._failed()
         elif state == _UPDATING:
             if code == _CHANGED:
-                self._done("updated")
+                self.done("updated")
             else:
                 # 4.04: the server has forgotten us. Whatever else it says, we are not
                 # registered the way we think: register again at once.
                 self.error = code
                 self.client.emit("update_failed", self)
-                self._register(False)
+                self.register(False)
         elif state == _DEREGISTERING:
             self.error = None if code == _DELETED else code
             self.end("leave_failed" if self.error else "deregistered")
@@ -263,13 +273,13 @@ class Registration:
             self.end("leave_failed")
         elif self.state == _UPDATING:
             self.client.emit("update_failed", self)
-            self._register(True)
+            self.register(True)
         else:
             self._failed()
 
     # Transitions
 
-    def _done(self, event):
+    def done(self, event):
         self.error = None
         self.state = _REGISTERED
         lifetime_s = self.lifetime_s

@@ -25,6 +25,7 @@ from micropython import const
 _NOT_FOUND = const(0x84)
 _R = const(0x10)
 _E = const(0x40)
+_MULTI = const(0x80)
 
 
 class Lwm2mError(Exception):
@@ -104,6 +105,16 @@ class Object:
             if table[i] == rid:
                 return i
         return -1
+
+    def locate(self, path, depth):
+        """Where the resource that `path[:depth]` names stands in RESOURCES: -1 if it names none,
+        -2 if there is none of that id. Allocates: nothing."""
+        if depth < 3:
+            return -1
+        i = self.index_of(path[2])
+        if i < 0 or (depth > 3 and not self.RESOURCES[i + 1] & _MULTI):
+            return -2
+        return i
 
     def value_at(self, i):
         """The value of the resource at index `i` of the table, None if it does not exist."""

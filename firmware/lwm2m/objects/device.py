@@ -137,4 +137,4 @@ def _is_utc_offset(text):
         digits = text[1:3] + text[4:]
     if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
         return text == "Z"
-    return digits[:2] < "24" and digits[2:] < "60"
+    return int(digits[:2]) < 24 and int(digits[2:] or 0) < 60

@@ -70,7 +70,7 @@ class Server(Object):
                 raise Lwm2mError()
         elif rid == _BINDING:
             # Only UDP is here; the other letters of LwM2M §6.2.1.2 are not.
-            if value != "U" and value != "UQ":
+            if value.replace("Q", "", 1) != "U":
                 raise Lwm2mError()
 
     def write(self, rid, name, value):

@@ -22,14 +22,14 @@ class Clock:
     """
 
     def __init__(self, ticks_ms=time.ticks_ms):
-        self._ticks = ticks_ms
+        self.clock = ticks_ms
         self.last = ticks_ms()
         self.s = 0
         self.ms = 0
 
     def update(self):
         """Take over the time that has passed since the last call."""
-        now = self._ticks()
+        now = self.clock()
         passed = time.ticks_diff(now, self.last)
         if passed > 0:
             self.last = now

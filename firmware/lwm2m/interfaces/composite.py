@@ -1,0 +1,93 @@
+"""Read-Composite and Write-Composite (LwM2M 1.1 Core §6.3.8, §6.3.9). Loaded with the first one.
+
+Reading gives what there is, and leaves out the rest; writing is done whole or not at all.
+"""
+
+from micropython import const
+
+from lwm2m.interfaces.operations import apply, stage
+
+_FETCH = const(5)
+_CHANGED = const(0x44)
+_CONTENT = const(0x45)
+_BAD_REQUEST = const(0x80)
+_UNAUTHORIZED = const(0x81)
+_NOT_FOUND = const(0x84)
+_NOT_ACCEPTABLE = const(0x86)
+_UNSUPPORTED_FORMAT = const(0x8F)
+
+_CONTENT_FORMAT = const(12)
+
+_WRITE = const(2)
+
+
+def composite(client, message, out):
+    """Carry out a FETCH or an iPATCH on the root. Returns the response code.
+
+    A codec that can do it has `compose(out, client, paths)`, and as `ANSWER` the format of what
+    it composes.
+    """
+    codec = client.codec(message.format)
+    if not codec or not hasattr(codec, "compose"):
+        return _UNSUPPORTED_FORMAT
+    reader = codec.reader()
+    reader.open(message.body, message.payload, message.end, message.path, 0)
+    if message.code == _FETCH:
+        return _read(client, message, out, codec, reader)
+    return _write(client, reader)
+
+
+def _read(client, message, out, codec, reader):
+    accept = message.accept if message.accept >= 0 else codec.ANSWER
+    codec = client.codec(accept)
+    if not codec or not hasattr(codec, "compose"):
+        return _NOT_ACCEPTABLE
+    paths = []
+    while reader.next():
+        path = [reader.oid, reader.iid, reader.rid, reader.riid]
+        while path and path[-1] < 0:
+            path.pop()
+        if -1 in path:
+            return _BAD_REQUEST
+        paths.append(tuple(path))
+    if reader.error or not paths:
+        return _BAD_REQUEST
+    if message.block2 < 0:
+        out.uint(_CONTENT_FORMAT, codec.FORMAT)
+        out.payload()
+        codec.compose(out, client, paths)
+        if not out.more and not out.broken:
+            return _CONTENT
+    from lwm2m.interfaces.blocks import read_block
+
+    return read_block(client, message, out, codec, paths, 0, 0, None)
+
+
+def _write(client, reader):
+    staged = []
+    while reader.next():
+        oid = reader.oid
+        iid = reader.iid
+        if iid < 0 or reader.rid < 0:
+            return _BAD_REQUEST
+        if not oid or oid == 21:
+            return _UNAUTHORIZED
+        instance = client.find(oid, iid)
+        if not instance:
+            return _NOT_FOUND
+        if client.access and not client.access.allowed(client, oid, iid, _WRITE):
+            return _UNAUTHORIZED
+        values = None
+        for other, found in staged:
+            if other is instance:
+                values = found
+        if values is None:
+            values = {}
+            staged.append((instance, values))
+        code = stage(instance, reader, values, False)
+        if code:
+            return code
+    if reader.error or not staged:
+        return _BAD_REQUEST
+    apply(client, staged)
+    return _CHANGED

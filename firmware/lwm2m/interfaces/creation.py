@@ -1,0 +1,94 @@
+"""Create and Delete (LwM2M 1.1 Core §6.3.6, §6.3.7). Loaded with the first of them."""
+
+from micropython import const
+
+from lwm2m.interfaces.operations import apply, stage
+
+_CREATED = const(0x41)
+_DELETED = const(0x42)
+_BAD_REQUEST = const(0x80)
+_NOT_ALLOWED = const(0x85)
+_UNSUPPORTED_FORMAT = const(0x8F)
+_LOCATION_PATH = const(8)
+
+_W = const(0x20)
+_MANDATORY = const(0x100)
+
+# How many Creates are remembered, so that a repeated one is told the same place again
+_REMEMBERED = const(4)
+
+
+def create(client, message, out):
+    """Create an instance of the object that the path names, with the values of the payload: all
+    mandatory ones that can be written must be there. Returns the response code."""
+    oid = message.path[0]
+    cls = client.classes.get(oid)
+    if not cls:
+        return _NOT_ALLOWED
+    iid = -1
+    values = {}
+    if message.payload < message.end:
+        codec = client.codec(message.format)
+        if not codec or not codec.fits(1, 0):
+            return _UNSUPPORTED_FORMAT
+        # The values are staged against an instance that nobody sees.
+        draft = cls()
+        reader = codec.reader()
+        reader.open(message.body, message.payload, message.end, message.path, 1)
+        while reader.next():
+            if values and reader.iid != iid:
+                return _BAD_REQUEST
+            iid = reader.iid
+            code = stage(draft, reader, values, True)
+            if code:
+                return code
+        if reader.error:
+            return _BAD_REQUEST
+        iid = reader.iid
+    table = cls.RESOURCES
+    for index in range(0, len(table), 3):
+        flags = table[index + 1]
+        if flags & _MANDATORY and flags & _W and index not in values:
+            return _BAD_REQUEST
+    limit = getattr(cls, "LIMIT", None)
+    count = 0
+    for other in client.objects:
+        if other.OID == oid:
+            count += 1
+            if other.iid == iid:
+                return _BAD_REQUEST
+    if limit is not None and count >= limit:
+        return _BAD_REQUEST
+    chosen = iid < 0
+    if chosen:
+        iid = 0
+        while client.find(oid, iid):
+            iid += 1
+    instance = cls(iid=iid)
+    instance.client = client
+    apply(client, [(instance, values)])
+    client.add(instance)
+    if client.access:
+        client.access.created(client, instance)
+    if chosen:
+        created = client.current.created
+        created.append((message.mid, oid, iid))
+        if len(created) > _REMEMBERED:
+            created.pop(0)
+        place(out, oid, iid)
+    return _CREATED
+
+
+def place(out, oid, iid):
+    """Write where the new instance is."""
+    out.option(_LOCATION_PATH, str(oid))
+    out.option(_LOCATION_PATH, str(iid))
+
+
+def delete(client, instance):
+    """Delete an instance. Returns the response code."""
+    client.remove(instance)
+    client.revision += 1
+    if client.access:
+        client.access.deleted(client, instance)
+    return _DELETED
