@@ -12,6 +12,7 @@ from testing import eq
 from wire import (
     ACCEPT,
     ACK,
+    BLOCK1,
     BLOCK2,
     CON,
     GET,
@@ -25,6 +26,11 @@ from wire import (
     parse,
     path,
 )
+
+from lwm2m.client import Client
+from lwm2m.objects.base import Object
+from lwm2m.ports.fake_clock import FakeClock
+from lwm2m.transport.loopback import Loopback
 
 COUNT = 6000
 
@@ -169,3 +175,58 @@ def test_non_confirmable_request_is_never_acknowledged():
     for _ in range(3):
         eq(bench.ask(POST, "/26241/0/25", kind=NON), [])
         bench.mid -= 1  # the same once more, while its answer is owed
+
+
+# --- found by trying every length ------------------------------------------------------------
+
+
+class Small(Object):
+    OID = 26242
+
+
+def registered_in_blocks(length):
+    """Register with a name of that length and 150 objects over 128 bytes, with a server that wants
+    its blocks in a row (RFC 7959 §2.5). Returns the client and the body."""
+    wire, transport = Loopback.pair()
+    client = Client("e" * length, mtu=128, clock=FakeClock())
+    client.add_server("coap://192.0.2.1", transport=transport, lifetime_s=300)
+    for _ in range(150):
+        client.add(Small())
+    body = b""
+    for _ in range(400):
+        client.step()
+        while wire.queue:
+            data = wire.queue.pop(0)
+            options, payload = parse(data)
+            for number, value in options:
+                if number == BLOCK1:
+                    block = int.from_bytes(value, "big")
+                    offset = (block >> 4) << (block & 7) + 4
+                    if not offset:
+                        body = b""
+                    eq((length, offset), (length, len(body)))
+            body += payload
+            answer = good_answer(data)
+            wire.send(answer, len(answer))
+        client.clock.advance(10)
+        if client.registered:
+            break
+    return client, body
+
+
+def test_rfc7959_2_5_blocks_stand_in_a_row_when_they_have_to_become_smaller():
+    expected = "</1>;ver=1.1,</1/0>," + ",".join(["</26242/%d>" % i for i in range(150)])
+    for length in (8, 20, 21, 22, 23, 24, 54, 55, 56):
+        client, body = registered_in_blocks(length)
+        eq(client.registered, True)
+        eq(body, expected.encode())
+
+
+def test_registration_whose_later_blocks_do_not_fit_has_failed():
+    for length in range(64, 72):
+        client, _ = registered_in_blocks(length)
+        if client.registered:
+            continue
+        registration = client.registrations[0]
+        assert registration.attempts, "waits for ever for what was never sent: %d" % length
+        eq(registration.error, 0x8D)

@@ -140,7 +140,20 @@ def corpus():
     for token in tokens:  # answered later
         found.append(encode(CON, POST, 0, token, path("/26241/0/25")))
     add(CON, PUT, at("/3303/0/5700", (15, b"pmin=5"), (15, b"gt=20")))
-    add(CON, DELETE, path("/3303/1"))
+    for where in ("/3303/0", "/3303/0/5700", "/26241", "/26241/0/1"):
+        for query in (b"pmin=5", b"pmax", b"gt=20.5", b"st=1", b"lt"):
+            add(CON, PUT, at(where, (15, query)))
+    for where, payload in (
+        ("/3303", b""),
+        ("/3303", b"\xc8\x00\x00"),
+        ("/3303", b"\xe7\x16\x76kitchen"),
+        ("/3303", b"\x08\x09\x0a\xe7\x16\x76kitchen"),
+        ("/26241", b"\x03\x05\xc1\x01\x05"),
+        ("/26241", b"\xc1\x01\x05\xc1\x1e\x0d"),
+    ):
+        add(CON, POST, at(where, (CONTENT_FORMAT, TLV)), payload)
+        add(CON, DELETE, path("/3303/1"))
+        add(CON, DELETE, path("/26241/1"))
     add(CON, DELETE, path("/26241/0/10/1"))
     add(CON, FETCH, [(CONTENT_FORMAT, TLV)], b"x")
     add(CON, PATCH, path("/3/0"), b"x")

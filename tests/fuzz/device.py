@@ -1,16 +1,9 @@
 """The device that is fuzzed: objects 0, 1, 3, two temperatures, and one with every type."""
 
-# What loads at its first use would count as growth later.
-import lwm2m.client
-import lwm2m.coap.block
-import lwm2m.coap.later
-import lwm2m.formats.discover
-import lwm2m.formats.reader
-import lwm2m.formats.tlv_reader
-import lwm2m.interfaces.blocks
-import lwm2m.interfaces.management
-import lwm2m.interfaces.operations
-import lwm2m.interfaces.streams
+import os
+import sys
+
+import lwm2m
 from lwm2m.client import Client
 from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.text import Text
@@ -19,6 +12,18 @@ from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
 from lwm2m.ports.fake_clock import FakeClock
 from lwm2m.transport.loopback import Loopback
+
+
+def load_all():
+    """Import every module of the rooms: what loads at its first use would count as growth."""
+    for room in ("coap", "formats", "interfaces", "objects", "ports"):
+        for entry in os.ilistdir(lwm2m.__path__ + "/" + room):
+            name = entry[0].rsplit(".", 1)
+            if name[-1] in ("py", "mpy"):
+                __import__("lwm2m." + room + "." + name[0])
+
+
+load_all()
 
 STR, INT, UINT, FLOAT, BOOL, OPAQUE, TIME, OBJLNK, CORELNK = range(1, 10)
 R, W, RW, E, MULTI = 0x10, 0x20, 0x30, 0x40, 0x80
@@ -82,6 +87,7 @@ class Everything(Object):
         300, INT | RW, None,
     )
     STREAMS = (27, 28)
+    LIMIT = 5
     INITIAL = (
         "text", "Grüße",
         "number", -5,
@@ -157,6 +163,10 @@ class Everything(Object):
         self.client.after(700, lambda: later.answer(0x44, b"done", 0))
 
 
+class Limited(Temperature):
+    LIMIT = 6  # instances that servers may create
+
+
 class Witness:
     """Stands in for `sys` in the firmware: sees each exception that would be printed."""
 
@@ -179,8 +189,9 @@ class Subject:
         self.wire, transport = Loopback.pair()
         self.transport = transport
         self.witness = Witness()
-        for module in (lwm2m.client, lwm2m.interfaces.management, lwm2m.interfaces.streams):
-            module.sys = self.witness
+        for name in sys.modules:
+            if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
+                sys.modules[name].sys = self.witness
         self.client = client = Client("fuzz", mtu=mtu, clock=self.clock)
         client.add_format(Text())
         client.add_format(Opaque())
@@ -194,7 +205,9 @@ class Subject:
             Device(manufacturer="Acme", model="T", reboot=self.reboot, factory_reset=self.reboot)
         )
         self.things = [client.add(Everything()), client.add(Everything(iid=300))]
-        self.sensors = [client.add(Temperature(unit="Cel", value=20.5)) for _ in range(2)]
+        self.sensors = [client.add(Limited(unit="Cel", value=20.5)) for _ in range(2)]
+        client.allow_create(Everything)
+        client.allow_create(Limited)
         self.objects = list(client.objects)
         self.restore()
 
@@ -217,6 +230,8 @@ class Subject:
             if instance not in client.objects:
                 client.add(instance)
         client.objects = list(client.objects)
+        self.registration.created = []
+        self.registration.attributes = None
         for thing in self.things:
             thing.restore()
         for sensor in self.sensors:

@@ -284,7 +284,8 @@ class Fuzzer:
             client.step()
         self.push(encode(CON, 1, self.mid + 1 & 0xFFFF, b"abcd", path("/3/0/0")))
         client.step()
-        codes = [data[1] for data in subject.wire.queue]
+        # An Update may stand between the answers.
+        codes = [data[1] for data in subject.wire.queue if data[1] > 31]
         if codes != [0x5F, 0x44, 0x45]:
             self.fail(Failure(f"an upload and a read are answered {codes}"))
         # The last error is kept to be asked for: one exception, or none.
