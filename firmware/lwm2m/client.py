@@ -234,7 +234,7 @@ class Client:
         to be called when it is done; the server is told to wait (RFC 7252 §5.2.2)."""
         from lwm2m.coap.later import Later
 
-        return Later(self.current.exchange)
+        return Later(self.current.exchange, self)
 
     def emit(self, event, registration):
         """Tell the application; an exception in its handler is printed and forgotten."""

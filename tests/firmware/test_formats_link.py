@@ -87,6 +87,8 @@ def test_discover_multiple_resource():
 class Model:
     def __init__(self, *instances):
         self.objects = instances
+        self.classes = {}
+        self.access = self.current = None
 
 
 def listed(*instances):

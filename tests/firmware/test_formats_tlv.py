@@ -18,6 +18,7 @@ class Model:
 
     def __init__(self, *instances):
         self.objects = instances
+        self.access = None
 
 
 def thing(*resources, iid=0):

@@ -11,6 +11,7 @@ _CONTINUE = const(0x5F)
 _BAD_REQUEST = const(0x80)
 _INCOMPLETE = const(0x88)
 _TOO_LARGE = const(0x8D)
+_EXCHANGE_LIFETIME_S = const(247)
 _BLOCK1 = const(27)
 _SIZE1 = const(60)
 
@@ -27,6 +28,7 @@ class Upload:
     def __init__(self, exchange):
         self.exchange = exchange
         self.received = self.first = self.last = -1
+        self.s = 0
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
         self.sink = self.body = None
@@ -41,8 +43,12 @@ class Upload:
         if size == 7 or n > 16 << size or (more and n != 16 << size):
             return _BAD_REQUEST
         offset = block >> 4 << size + 4
-        if self.received > 0 and (message.mid == self.first or message.mid == self.last):
+        now_s = self.exchange.clock.s
+        if now_s - self.s > _EXCHANGE_LIFETIME_S:
+            self.first = self.last = -1
+        elif message.mid == self.first or message.mid == self.last:
             return _CONTINUE  # a copy of what we have
+        self.s = now_s
         if not offset:
             # Block 0 always starts anew, whatever was there before.
             self._begin(message)
@@ -110,10 +116,12 @@ def split(exchange, slot, out):
         slot.block1 = exchange.block_size
         exchange.build(slot)
     while out.more and out.pos - out.head != 16 << (slot.block1 & 7):
-        if not slot.block1 & 7:
+        size = slot.block1 & 7
+        if not size:
             return False
-        slot.block1 -= 1
+        slot.block1 = slot.block1 >> 4 << 5 | size - 1  # the same place in smaller blocks
         exchange.build(slot)
+    slot.more = out.more
     if not out.more:
         # The last block: take the flag out of the option, which ends where the marker stands.
         out.buf[out.head - 2] &= 0xF7
@@ -128,10 +136,14 @@ def advance(exchange, message, slot):
     if block >= 0 and message.code == _CONTINUE:
         # The next block, in smaller ones if they want so
         slot.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
-        exchange.start(slot)
+        if not slot.more:
+            exchange.owner.on_failure(slot.tag, _CONTINUE)  # there is nothing more to give
+        elif not exchange.start(slot):
+            exchange.owner.on_failure(slot.tag, _TOO_LARGE)
     elif block >= 0 and message.code == _TOO_LARGE and size < block & 7:
         slot.block1 = size  # from the start, in smaller blocks (§2.9.3)
-        exchange.start(slot)
+        if not exchange.start(slot):
+            exchange.owner.on_failure(slot.tag, _TOO_LARGE)
     elif message.block2 >= 0 and message.block2 & 8:
         slot.block1 = -1
         slot.block2 = (message.block2 >> 4) + 1 << 4 | message.block2 & 7

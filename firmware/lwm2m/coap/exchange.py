@@ -7,7 +7,7 @@ again and never done twice (RFC 7252 §4.5); reads are simply done again.
 
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
 payload begins; `on_reply(message, tag)` for each answer, True if it wants the next block of it;
-`on_failure(tag, reset)` when there was none or a RST; and `on_request(message, builder)` to
+`on_failure(tag, reason)`: 0 there was none, 1 a RST, or a code; `on_request(message, builder)` to
 answer what we are asked: it returns the response code, or 0 if the answer comes later; and
 `on_repeat(message, builder)` to say once more where something was created.
 """
@@ -96,13 +96,13 @@ class Exchange:
         slot = self.free()
         slot.code = code
         slot.tag = tag
-        slot.owner = tag if token else self.owner
+        slot.owner = self.owner if token is None else tag
         slot.block1 = slot.block2 = -1
         return self.start(slot, token)
 
     def start(self, slot, token=None):
         """Send the message of a slot with a fresh token and message id."""
-        slot.token = token or os.urandom(4)
+        slot.token = os.urandom(4) if token is None else token
         slot.mid = self.ring.next_mid()
         if slot.mid < 0:
             return False
@@ -199,7 +199,7 @@ class Exchange:
             if slot.state == _UNACKNOWLEDGED and slot.mid == message.mid:
                 if kind == _RST:
                     slot.state = _IDLE
-                    slot.owner.on_failure(slot.tag, True)
+                    slot.owner.on_failure(slot.tag, 1)
                 elif slot.code >= 64:
                     slot.state = _IDLE  # a response of ours has arrived
                     slot.owner.on_reply(message, slot.tag)
@@ -225,7 +225,7 @@ class Exchange:
         if ours:
             ours.state = _IDLE
             if bad:
-                self.owner.on_failure(ours.tag, True)
+                self.owner.on_failure(ours.tag, 1)
             elif ours.block1 >= 0 or message.block2 >= 8:
                 from lwm2m.coap.block import advance
 
@@ -278,13 +278,13 @@ class Exchange:
                 code = self.upload.receive(message, out)
             if not code:
                 code = self.owner.on_request(message, out)
-                later = self.deferred
-                if later:
-                    self.deferred = None
-                    if code < 128:
-                        code = 0
-                    else:
-                        self.pending.remove(later)
+            later = self.deferred
+            if later:
+                self.deferred = None
+                if code < 128:
+                    code = 0
+                else:
+                    self.pending.remove(later)
         if changing and code != _CONTINUE:
             ring.append(mid, code)
         if message.block1 >= 0 and self.upload:
@@ -301,7 +301,7 @@ class Exchange:
         """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
         due = _NEVER_MS
         for later in self.pending:
-            later.step()
+            due = min(due, later.step())
         for slot in self.slots:
             if slot.state:
                 left = slot.due.left_ms()
@@ -313,7 +313,7 @@ class Exchange:
                         left = slot.timeout_ms
                     else:
                         slot.state = _IDLE
-                        slot.owner.on_failure(slot.tag, False)
+                        slot.owner.on_failure(slot.tag, 0)
                 if left < due:
                     due = left
         return due

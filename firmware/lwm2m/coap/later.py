@@ -6,16 +6,23 @@ Loaded when a handler first wants it.
 
 from micropython import const
 
+_INTERNAL = const(0xA0)
 _CONTENT_FORMAT = const(12)
+
+_NEVER_MS = const(3600000)
+# Message ids may have run out for a while.
+_AGAIN_MS = const(1000)
 
 
 class Later:
     """What a handler owes. `answer` gives it; until then repetitions of the request are
     acknowledged and not carried out again. Allocates: a copy of the token."""
 
-    def __init__(self, exchange):
+    def __init__(self, exchange, client):
         message = exchange.message
         self.exchange = exchange
+        self.client = client
+        self.lost = False
         self.mid = message.mid
         self.token = bytes(message.buf[4 : 4 + message.token_len])
         self.code = 0
@@ -34,16 +41,26 @@ class Later:
         self.code = code
         self.payload = payload
         self.format = format
+        self.client.wake()
 
     # For the exchange layer
 
     def step(self):
-        """Send the answer as soon as there is one, and a slot for it."""
+        """Send the answer as soon as there is one, and a slot for it: milliseconds until the next
+        try."""
         exchange = self.exchange
-        if self.code and self.done is None and exchange.free():
+        if not self.code or self.done is not None or not exchange.free():
+            return _NEVER_MS
+        exchange.ring.update(self.mid, self.code)
+        if exchange.request(self.code, self, self.token):
             self.done = False
-            exchange.ring.update(self.mid, self.code)
-            exchange.request(self.code, self, self.token)
+            return _NEVER_MS
+        if exchange.builder.more:
+            # It does not fit: the server learns that there is nothing to come.
+            self.lost = True
+            self.answer(_INTERNAL)
+            return 0
+        return _AGAIN_MS
 
     def on_build(self, out, tag):
         if self.format >= 0:
@@ -53,9 +70,9 @@ class Later:
             out.put(self.payload)
 
     def on_reply(self, message, tag):
-        self.done = True
+        self.done = not self.lost
         self.exchange.pending.remove(self)
 
-    def on_failure(self, tag, reset):
+    def on_failure(self, tag, reason):
         self.done = False
         self.exchange.pending.remove(self)

@@ -16,7 +16,8 @@ def discover(link, out, client, path, depth):
     attributes = registration.attributes if registration else None
     if depth == 1:
         link.object(out, client.find(oid) or client.classes[oid])
-        _attach(out, attributes, (oid,))
+        if attributes:
+            _attach(out, attributes, (oid,))
     for instance in client.objects:
         iid = instance.iid
         if instance.OID != oid or (depth > 1 and iid != path[1]):
@@ -24,7 +25,8 @@ def discover(link, out, client, path, depth):
         if depth < 3:
             link.open(out, oid, iid)
             out.byte(62)
-            _attach(out, attributes, (oid, iid))
+            if attributes:
+                _attach(out, attributes, (oid, iid))
         table = instance.RESOURCES
         for i in range(0, len(table), 3):
             rid = table[i]
@@ -34,13 +36,14 @@ def discover(link, out, client, path, depth):
                 if table[i + 1] & _MULTI and depth > 1:
                     out.put(b";dim=")
                     decimal(out, len(instance.value_at(i) or ()))
-                _attach(out, attributes, (oid, iid, rid))
+                if attributes:
+                    _attach(out, attributes, (oid, iid, rid))
                 if out.more:
                     return
 
 
 def _attach(out, attributes, path):
-    if attributes and path in attributes:
+    if path in attributes:
         found = attributes[path]
         for name in found:
             out.put(";%s=%s" % (name, found[name]))

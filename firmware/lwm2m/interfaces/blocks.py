@@ -41,7 +41,7 @@ def read_block(client, message, out, codec, path, depth, flags, value):
         codec.represent(out, client, path, depth, flags, value)
         length = _MEASURE - out.skip
         out.rewind()
-        out.uint(_ETAG, (client.revision & 0x3FFF) << 16 | length & 0xFFFF)
+        out.uint(_ETAG, (client.revision & 0x1FFF | 0x2000) << 16 | length & 0xFFFF)
         out.uint(_CONTENT_FORMAT, codec.FORMAT)
         out.uint(_BLOCK2, number << 4 | 8 | size)
         flag = out.pos - 1

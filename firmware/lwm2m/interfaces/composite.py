@@ -5,7 +5,7 @@ Reading gives what there is, and leaves out the rest; writing is done whole or n
 
 from micropython import const
 
-from lwm2m.interfaces.operations import apply, stage
+from lwm2m.interfaces.changes import apply, stage
 
 _FETCH = const(5)
 _CHANGED = const(0x44)

@@ -3,11 +3,9 @@
 Loaded with the first of them; the rarer ones are loaded with the first of theirs.
 """
 
-import sys
 from micropython import const
 
-from lwm2m.formats.base import instances
-from lwm2m.objects.base import Object
+from lwm2m.interfaces.changes import apply, stage
 
 _POST = const(2)
 _PUT = const(3)
@@ -25,7 +23,6 @@ _UNSUPPORTED_FORMAT = const(0x8F)
 _TEXT = const(0)
 _LINK = const(40)
 
-_R = const(0x10)
 _W = const(0x20)
 _E = const(0x40)
 _MULTI = const(0x80)
@@ -146,74 +143,6 @@ def write(client, message, instance, index, flags, replace):
                 values[index] = None
     apply(client, [(instance, values)])
     return _CHANGED
-
-
-def stage(instance, reader, values, replace):
-    """Decode the record of `reader` into `values`, by index in the table of `instance`; without
-    `replace`, the instances of a multiple resource join those that are there.
-
-    Returns 0, or the response code of a mistake.
-    """
-    index = instance.index_of(reader.rid)
-    if index < 0:
-        return _NOT_FOUND
-    flags = instance.RESOURCES[index + 1]
-    if not flags & _W:
-        return _NOT_ALLOWED
-    riid = reader.riid
-    if flags & _MULTI:
-        if riid == -1:
-            return _BAD_REQUEST
-        items = values.get(index)
-        if items is None:
-            items = values[index] = {}
-            if not replace:
-                old = instance.value_at(index) or ()
-                for item in instances(old):
-                    items[item] = old[item]
-        if riid >= 0:
-            items[riid] = reader.value(flags)
-    elif riid != -1:
-        return _BAD_REQUEST
-    else:
-        values[index] = reader.value(flags)
-    return _BAD_REQUEST if reader.error else 0
-
-
-def apply(client, staged):
-    """Check and then store all values of `staged`, a list of (instance, values). If a handler
-    refuses, what was already stored goes back, and its exception goes on."""
-    for instance, values in staged:
-        for index in values:
-            if values[index] is not None:
-                instance.check(instance.RESOURCES[index], values[index])
-    done = []
-    try:
-        for instance, values in staged:
-            table = instance.RESOURCES
-            for index in values:
-                if table[index + 1] & _R:
-                    old = instance.value_at(index)
-                else:
-                    old = Object.read(instance, table[index], table[index + 2])
-                done.append((instance, index, old))
-                _store(instance, index, values[index])
-    except Exception:
-        for instance, index, old in done:
-            try:
-                _store(instance, index, old)
-            except Exception as e:
-                sys.print_exception(e)
-        raise
-    client.revision += 1
-
-
-def _store(instance, index, value):
-    table = instance.RESOURCES
-    if value is None:
-        instance.clear(table[index], table[index + 2])
-    else:
-        instance.write(table[index], table[index + 2], value)
 
 
 # Execute

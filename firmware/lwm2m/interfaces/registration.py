@@ -155,7 +155,7 @@ class Registration:
         elif self.pending or not due:
             self.request(_UPDATING)
         else:
-            return due
+            return min(due, left)
         return 0
 
     # Requests
@@ -234,6 +234,7 @@ class Registration:
     def on_stream(self, message):
         from lwm2m.interfaces.streams import open_stream
 
+        self.client.current = self
         return open_stream(self.client, message)
 
     def on_reply(self, message, tag):
@@ -266,8 +267,8 @@ class Registration:
             self.error = None if code == _DELETED else code
             self.end("leave_failed" if self.error else "deregistered")
 
-    def on_failure(self, tag, reset):
-        self.error = self.exchange.error
+    def on_failure(self, tag, reason):
+        self.error = reason if reason > 1 else self.exchange.error
         self.exchange.error = None
         if self.state == _DEREGISTERING:
             self.end("leave_failed")
