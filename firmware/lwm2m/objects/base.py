@@ -81,6 +81,10 @@ class Object:
             self.more = self.more or {}
             self.more[rid] = value
 
+    def changed(self, rid):
+        """Called by an object when a value has changed and no server has written it. Override it
+        to react."""
+
     def clear(self, rid, name):
         """Take the value away: a replacing write of the instance did not mention it."""
         self.write(rid, name, None)
