@@ -300,6 +300,9 @@ def test_rfc7959_2_9_2_block_without_a_first_one_is_4_08():
     # After the last block it is over.
     eq(block(bench, "/26241/0/3", LONG[:100], 3, 0).code, INCOMPLETE)
     eq(block(bench, "/26241/0/3", LONG[:40], 2, 0).code, INCOMPLETE)
+    upload(bench, "/26241/0/3", LONG[:32], 0)
+    eq(block(bench, "/26241/0/3", LONG[:40], 2, 0).code, INCOMPLETE)
+    upload(bench, "/26241/0/3", LONG[:40], 0)
     eq(state(bench), (before[0], before[1], LONG[:40], []))
 
 
@@ -334,7 +337,9 @@ def test_rfc7959_2_9_3_body_beyond_the_limit_is_4_13_with_the_limit_in_size1():
                 break
         eq((answers[-1].code, answers[-1].uint(SIZE1)), (TOO_LARGE, limit))
         eq(len(answers) - 1, limit // (16 << szx))
-        # It is over: the next one does not go on.
+        # It is over: neither this one nor the next goes on.
+        if len(answers) > 1:
+            eq(block(bench, "/26241/0/3", LONG, len(answers) - 1, szx).code, INCOMPLETE)
         eq(block(bench, "/26241/0/3", LONG, len(answers), szx).code, INCOMPLETE)
         eq(state(bench), before)
         # A body that just fits
@@ -709,6 +714,9 @@ def test_stream_that_refuses_in_the_middle_ends_it():
             eq((answer.code, answer.payload), (code, b""))
             # It is over, even if the next one would be taken; and the loop lives.
             bench.sink.failure = None
+            if fail_at:
+                answer = block(bench, "/26250/0/0", LONG[:100], fail_at // 16, 0)
+                eq(answer.code, INCOMPLETE)
             eq(block(bench, "/26250/0/0", LONG[:200], fail_at // 16 + 1, 0).code, INCOMPLETE)
             bench.sink.pieces.clear()
             eq(codes(upload(bench, "/26250/0/0", LONG[:100], 0)), good(LONG[:100], 0))

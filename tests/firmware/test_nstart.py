@@ -238,6 +238,15 @@ def test_nstart_2_answer_leaves_beside_an_update():
     eq(bench.events, ["registered", "updated"])
 
 
+def test_nstart_2_answer_leaves_once():
+    bench = Wide(2).registered()
+    bench.far.send(encode(CON, POST, 77, b"tk", segments("/26241/0/1")))
+    bench.slow.later.answer()
+    for _ in range(5):
+        bench.client.step()
+    eq([(p.type, p.code, p.token) for p in bench.far.take()], [(CON, CHANGED, b"tk")])
+
+
 def test_nstart_1_answer_waits_for_the_update():
     bench, update, sent = update_and_answer(1)
     eq((sent, bench.slow.later.done), ([], None))
@@ -351,13 +360,22 @@ def test_rfc7252_4_4_all_65536_ids_within_256_s_and_no_more():
         eq(ring.next_mid(), -1)
     clock.advance(247000)
     eq(ring.next_mid(), -1)
-    clock.advance((512 - 247) * 1000)
+    clock.advance(53000)
+    eq(ring.next_mid(), -1)
+    clock.advance((512 - 300) * 1000)
     assert 0 <= ring.next_mid() <= 0xFFFF
 
 
 def test_rfc7252_4_4_id_is_never_used_again_within_the_exchange_lifetime():
     # Seconds at which each was used last, + 1
-    for burst, start_s in ((3000, 0), (700, 250), (0xFFFF, 255), (20000, 500)):
+    for burst, start_s in (
+        (3000, 0),
+        (700, 250),
+        (0xFFFF, 255),
+        (20000, 500),
+        (0xFFFF, 230),
+        (40000, 230),
+    ):
         clock = FakeClock()
         clock.advance(start_s * 1000)
         ring = Ring(clock, 4)
