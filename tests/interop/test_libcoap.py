@@ -26,7 +26,7 @@ class CoapClient:
         words = [str(option) for option in options]
         self.file.unlink(missing_ok=True)
         command = [self.program, "-B", 15, "-o", self.file, *words, f"{device.uri}/{path}"]
-        code, out, err = await run(command)
+        code, out, err = await device.during(run(command))
         assert code == 0
         payload = self.file.read_bytes() if self.file.exists() else b""
         return payload, out.decode() + err

@@ -27,7 +27,7 @@ class Upload:
 
     def __init__(self, exchange):
         self.exchange = exchange
-        self.received = self.first = self.last = -1
+        self.received = self.first = self.last = self.final = -1
         self.s = 0
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
@@ -45,7 +45,9 @@ class Upload:
         offset = block >> 4 << size + 4
         now_s = self.exchange.clock.s
         if now_s - self.s > _EXCHANGE_LIFETIME_S:
-            self.first = self.last = -1
+            self.first = self.last = self.final = -1
+        elif message.mid == self.final:
+            return self._whole(message)  # a read is done again for each copy of it
         elif message.mid == self.first or message.mid == self.last:
             return _CONTINUE  # a copy of what we have
         self.s = now_s
@@ -71,14 +73,19 @@ class Upload:
                 message.payload : message.end
             ]
         self.received = offset + n
-        self.last = message.mid
         if more:
+            self.last = message.mid
             return _CONTINUE
         self.received = -1
+        self.final = message.mid
+        self.length = offset + n
+        return self._whole(message)
+
+    def _whole(self, message):
         if not self.sink:
             message.body = self.body
             message.payload = 0
-            message.end = offset + n
+            message.end = self.length
         return 0
 
     def echo(self, message, out, code):

@@ -1,4 +1,12 @@
-"""IPSO objects: a value with its unit, and the extremes it has seen."""
+"""IPSO objects: a value with its unit, and the extremes it has seen.
+
+Here is what most devices want; one module for each further family: ipso_ambient, ipso_quantity,
+ipso_power, ipso_axes (sensors), ipso_input, ipso_output, ipso_timer. All follow version 1.0 of
+their definitions. One more sensor is one more line:
+
+    class Voltage(Sensor):
+        OID = 3316
+"""
 
 from micropython import const
 
@@ -16,6 +24,7 @@ class Sensor(Object):
     """What the IPSO sensors have in common. Set `value`; the rest follows.
 
     `unit` as in SenML ("Cel", "%RH"), `min_range` and `max_range` what the sensor can measure.
+    A table of its own has the value in its first row, then the least and the greatest one.
     """
 
     # fmt: off
@@ -30,6 +39,7 @@ class Sensor(Object):
         5750, _STR | _RW, "application",
     )
     # fmt: on
+    min_measured = max_measured = None
     _value = 0.0
 
     @property
@@ -39,17 +49,22 @@ class Sensor(Object):
 
     @value.setter
     def value(self, value):
+        table = self.RESOURCES
         self._value = value
-        low = getattr(self, "min_measured", None)
-        if low is None or value < low:
+        self.changed(table[0])
+        if self.min_measured is None or value < self.min_measured:
             self.min_measured = value
-        high = getattr(self, "max_measured", None)
-        if high is None or value > high:
+            self.changed(table[3])
+        if self.max_measured is None or value > self.max_measured:
             self.max_measured = value
+            self.changed(table[6])
 
     def reset_measured(self, args=None):
         """Let both extremes start again from the latest measurement."""
+        table = self.RESOURCES
         self.min_measured = self.max_measured = self._value
+        self.changed(table[3])
+        self.changed(table[6])
 
 
 class Temperature(Sensor):

@@ -8,28 +8,64 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import UnknownFormat
-from .base import Entry, Format, TypeLookup
+from .base import Entry, Format, PathListFormat, TypeLookup
+from .cbor import CborFormat
+from .json10 import Json10Format
+from .lwm2m_cbor import Lwm2mCborFormat
 from .opaque import OpaqueFormat
+from .senml import (
+    SenmlCborFormat,
+    SenmlEtchCborFormat,
+    SenmlEtchJsonFormat,
+    SenmlJsonFormat,
+)
 from .text import TextFormat
 from .tlv import TlvFormat
 
 TLV = TlvFormat()
 TEXT = TextFormat()
 OPAQUE = OpaqueFormat()
+CBOR = CborFormat()
+SENML_JSON = SenmlJsonFormat()
+SENML_CBOR = SenmlCborFormat()
+SENML_ETCH_JSON = SenmlEtchJsonFormat()
+SENML_ETCH_CBOR = SenmlEtchCborFormat()
+JSON = Json10Format()
+LWM2M_CBOR = Lwm2mCborFormat()
 
 LINK_FORMAT = 40
 
-_ALL: list[Format] = [TLV, TEXT, OPAQUE]  # in the order of preference for reads
+_ALL: list[Format] = [  # in the order of preference
+    TLV,
+    SENML_CBOR,
+    SENML_JSON,
+    LWM2M_CBOR,
+    JSON,
+    CBOR,
+    TEXT,
+    OPAQUE,
+    SENML_ETCH_CBOR,
+    SENML_ETCH_JSON,
+]
 
 __all__ = [
+    "CBOR",
+    "JSON",
     "LINK_FORMAT",
+    "LWM2M_CBOR",
     "OPAQUE",
+    "SENML_CBOR",
+    "SENML_ETCH_CBOR",
+    "SENML_ETCH_JSON",
+    "SENML_JSON",
     "TEXT",
     "TLV",
     "Entry",
     "Format",
+    "PathListFormat",
     "TypeLookup",
     "choose",
+    "choose_composite",
     "get",
     "names",
     "supported",
@@ -57,12 +93,21 @@ def get(which: int | str | Format) -> Format:
 
 
 def choose(declared: Iterable[int]) -> Format:
-    """What to ask a device for: our favourite among the formats that it declares with ``ct=``.
+    """What to speak with a device: our favourite among the formats that it declares with ``ct=``.
 
     TLV when it declares none that carries whole objects (LwM2M 1.1 transport §6.4).
     """
     numbers = set(declared)
     for item in _ALL:
-        if item.carries_trees and item.number in numbers:
+        if item.carries_trees and not item.for_requests_only and item.number in numbers:
             return item
     return TLV
+
+
+def choose_composite(declared: Iterable[int]) -> PathListFormat:
+    """The same for composite operations; SenML CBOR when nothing that fits is declared."""
+    numbers = set(declared)
+    for item in _ALL:
+        if isinstance(item, PathListFormat) and item.number in numbers:
+            return item
+    return SENML_CBOR

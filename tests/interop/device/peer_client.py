@@ -3,7 +3,7 @@
 Its argument is a file with a JSON object: `port`, `asks`, and if wanted `mtu`, `lost` (numbers
 of the datagrams that get lost on their way out), `ack_timeout_ms`, `max_retransmit`. An ask is an
 object: `method` ("get", "ping", …), `path`, and if wanted `query`, `format`, `accept`, `observe`,
-`block2` (an option value), `text` or `body` (the length of one that is made up). For each ask it
+`block2` (an option value), `wait_ms` (for a ping), `text` or `body` (the length of one that is made up). For each ask it
 prints "answer" and an object; it ends after the last one, having listened for `linger_ms`.
 """
 
@@ -56,10 +56,11 @@ class Asker:
             out.put(ask["text"].encode())
 
     def on_reply(self, message, ask):
+        # Whether the blocks that follow are wanted
         self.blocks += 1
         self.digest.add(memoryview(message.body)[message.payload : message.end])
         if message.block2 >= 0 and message.block2 & 8:
-            return
+            return True  # for the rest of it
         location = []
         while message.option(LOCATION_PATH, len(location)):
             location.append(message.text())
@@ -76,9 +77,10 @@ class Asker:
         }
         if self.digest.n <= 80:
             self.answer["text"] = self.digest.head.decode()
+        return False
 
-    def on_failure(self, ask, reset):
-        self.answer = {"failed": "reset" if reset else "no answer"}
+    def on_failure(self, ask, reason):
+        self.answer = {"failed": ("no answer", "reset")[reason] if reason < 2 else reason}
 
     def on_request(self, message, out):
         return 0x84
@@ -86,18 +88,19 @@ class Asker:
     def on_stream(self, message):
         return None
 
-    def ping(self):
+    def ping(self, wait_ms):
         """A CoAP ping (RFC 7252 §4.3); whatever comes back is looked at from outside."""
         mid = 0xABCD
         self.transport.send(bytes((0x40, 0, mid >> 8, mid & 255)), 4)
-        self.answer = None
         message = self.context.message
-        for _ in range(100):
-            self.turn(50)
+        end = Deadline(self.context.clock)
+        end.after(wait_ms)
+        self.answer = {"failed": "no answer"}
+        while end.left_ms():
+            self.turn(20)
             if message.type == RST and message.mid == mid:
                 self.answer = {"code": "reset"}
                 return
-        self.answer = {"failed": "no answer"}
 
     def turn(self, longest_ms):
         self.context.clock.update()
@@ -114,7 +117,7 @@ class Asker:
         self.transport.open()
         for ask in config["asks"]:
             if ask["method"] == "ping":
-                self.ping()
+                self.ping(ask.get("wait_ms", 10000))
             else:
                 self.answer = None
                 self.digest = Digest()

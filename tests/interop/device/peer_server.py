@@ -65,7 +65,7 @@ class House:
         """Answer the request at hand after a while: returns 0."""
         due = Deadline(self.context.clock)
         due.after(self.config.get("later_ms", 300))
-        self.waiting.append((due, Later(exchange)))
+        self.waiting.append((due, Later(exchange, self.context)))
         return 0
 
     def run(self):
@@ -141,6 +141,9 @@ class Guest:
                 return self.content(message, out, Body(LARGE[path]), 42)
         return NOT_FOUND
 
+    def on_repeat(self, message, out):
+        """Nothing that is created here gets a name of its own."""
+
     def content(self, message, out, value, format=0):
         """2.05: whole where that was not asked otherwise and it fits, else a block."""
         codec = Codec(format)
@@ -150,7 +153,7 @@ class Guest:
             codec.represent(out, None, message.path, 0, 0, value)
             if not out.more:
                 return CONTENT
-        return read_block(self.house.context, message, out, codec, 0, value)
+        return read_block(self.house.context, message, out, codec, message.path, 0, 0, value)
 
 
 def texts(message, number, glue=b"/"):

@@ -27,6 +27,9 @@ class Context:
         while self.block_size and (16 << self.block_size) + 64 > mtu:
             self.block_size -= 1
 
+    def wake(self):
+        """Nobody sleeps long here."""
+
 
 class Body:
     """`n` bytes that can be told from each other, made when they are read."""
