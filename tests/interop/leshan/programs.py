@@ -1,0 +1,298 @@
+"""Eclipse Leshan from Maven Central: its demo server, and a client on its library.
+
+What is missing is skipped with a line that says what to install. The jars are resolved with the
+machine's own mvn when they are not in build/interop/leshan yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.interop.peers import FETCHED, PATIENCE_S, free_port
+
+HERE = Path(__file__).parent
+MODELS = HERE / "models"
+PLACE = FETCHED / "leshan"
+START_S = 60.0
+RESOLVE_S = 300.0
+
+# The quickest start: no optimising compiler, no second thread for the collector. Leshan's JSON
+# library looks into collections, which Java allows since version 16 only when it is told to.
+JVM = [
+    "-Xmx256m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "--add-opens=java.base/java.util=ALL-UNNAMED",
+    f"-Dlogback.configurationFile={HERE / 'logback.xml'}",
+]
+
+Json = dict[str, Any]
+
+
+def leshan() -> list[str]:
+    """The beginning of a command: java with its options and the class path."""
+    if reason := _missing():
+        pytest.skip(reason)
+    return ["java", *JVM, "-cp", f"{PLACE / 'classes'}:{PLACE / 'lib'}/*"]
+
+
+@functools.cache
+def _missing() -> str:
+    """Why Leshan cannot be run here; empty when it can, and everything is in place."""
+    if not shutil.which("java"):
+        return "java is not here: apt install openjdk-17-jdk-headless maven"
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with (PLACE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _resolve()
+
+
+def _resolve() -> str:
+    """Bring the jars and compile our client, unless it has been done since they changed."""
+    done = PLACE / "done"
+    sources = [HERE / "pom.xml", *(HERE / "src").iterdir()]
+    if done.exists() and done.stat().st_mtime > max(file.stat().st_mtime for file in sources):
+        return ""
+    if not shutil.which("mvn") or not shutil.which("javac"):
+        return "mvn or javac is not here: apt install maven openjdk-17-jdk-headless"
+    shutil.rmtree(PLACE / "lib", ignore_errors=True)
+    command = ["mvn", "-B", "-q", "-f", str(HERE / "pom.xml"), "package"]
+    try:
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=RESOLVE_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"mvn has not resolved Leshan in {RESOLVE_S:.0f} s: is there a network?"
+    if "COMPILATION ERROR" in result.stdout:
+        pytest.fail(result.stdout)
+    if result.returncode:
+        lines = [line for line in result.stdout.splitlines() if "[ERROR]" in line]
+        return f"mvn cannot resolve Leshan, is there a network? {lines[0][:300] if lines else ''}"
+    done.touch()
+    return ""
+
+
+def free_tcp_port() -> int:
+    """A TCP port of the loopback interface that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class LeshanServer:
+    """Leshan's demo server on loopback, and its REST interface.
+
+    Started in its own folder, because it keeps files beside it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.secure_port = free_port()
+        self.web_port = free_tcp_port()
+        self.uri = f"coap://127.0.0.1:{self.port}"
+        self.web = f"http://127.0.0.1:{self.web_port}/api"
+        self.log = folder / "leshan.log"
+        self.started_in_s = 0.0
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {
+            "-lh": "127.0.0.1",
+            "-lp": self.port,
+            "-slh": "127.0.0.1",
+            "-slp": self.secure_port,
+            "-wh": "127.0.0.1",
+            "-wp": self.web_port,
+            "-m": MODELS,
+        }
+        words = [str(word) for item in options.items() for word in item]
+        begin = time.monotonic()
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*leshan(), "org.eclipse.leshan.server.demo.LeshanServerDemo", *words],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.web}/clients", timeout=PATIENCE_S).status_code == 200:
+                    break
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < begin + START_S, self.log.read_text()
+            time.sleep(0.05)
+        self.started_in_s = time.monotonic() - begin
+
+    def stop(self) -> None:
+        """End it without a word to its clients."""
+        self.process.kill()
+        self.process.wait()
+
+    # The REST interface
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, text: str | None = None, **query: Any
+    ) -> Json:
+        """What a request comes to: {"status": "CONTENT(205)", "content": ...}."""
+        content: str | None = text
+        headers = {"Content-Type": "text/plain;charset=utf-8"} if text is not None else {}
+        if body is not None:
+            content = json.dumps(body)
+            headers = {"Content-Type": "application/json;charset=utf-8"}
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
+            answer = await http.request(
+                method, f"{self.web}/{path}", content=content, headers=headers, params=query
+            )
+        assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.text else {}
+
+    async def registration(self, endpoint: str) -> Json | None:
+        """What it knows about a client; None when it is not registered."""
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
+            answer = await http.get(f"{self.web}/clients")
+        found: Json
+        for found in answer.json():
+            if found["endpoint"] == endpoint:
+                return found
+        return None
+
+    async def until(
+        self, endpoint: str, wanted: Callable[[Json | None], bool] = bool
+    ) -> Json | None:
+        """Its registration as soon as it is as wanted; by default, as soon as there is one."""
+        found = None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    found = await self.registration(endpoint)
+                    if wanted(found):
+                        return found
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            pytest.fail(f"not what was waited for: {found}\n{self.log.read_text()[-2000:]}")
+
+    @contextlib.asynccontextmanager
+    async def events(self, endpoint: str) -> AsyncIterator[Events]:
+        """All that it tells about a client from now on, each CoAP message included."""
+        timeout = httpx.Timeout(PATIENCE_S, read=None)
+        async with (
+            httpx.AsyncClient(timeout=timeout) as http,
+            http.stream(
+                "GET",
+                f"{self.web}/event",
+                params={"ep": endpoint},
+                headers={"Accept": "text/event-stream"},
+            ) as answer,
+        ):
+            events = Events()
+            task = asyncio.create_task(events.follow(answer))
+            try:
+                yield events
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+class Events:
+    """A stream of Leshan's events, as it comes in."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, Json]] = []
+
+    async def follow(self, answer: httpx.Response) -> None:
+        name = ""
+        async for line in answer.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                self.all.append((name, json.loads(value)))
+
+    async def wait(self, name: str, wanted: Callable[[Json], bool] = bool) -> Json:
+        """The first event of a name that is as wanted."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    for kind, data in self.all:
+                        if kind == name and wanted(data):
+                            return data
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"no event {name} as wanted in {self.all}")
+
+    async def request(self, code: str) -> Json:
+        """The first message that it has sent with a code, "GET" for example."""
+        return await self.wait("COAPLOG", lambda it: not it["incoming"] and it["code"] == code)
+
+
+class LeshanClient:
+    """A client on Leshan's library (src/InteropClient.java). Use it as ``async with``."""
+
+    def __init__(self, uri: str, endpoint: str, folder: Path, lifetime_s: int = 60) -> None:
+        words = [uri, endpoint, str(lifetime_s), str(MODELS)]
+        self.command = [*leshan(), "InteropClient", *words]
+        self.folder = folder
+        self.output = ""
+
+    async def __aenter__(self) -> LeshanClient:
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command,
+            cwd=self.folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self.reader = asyncio.create_task(self._read())
+        return self
+
+    async def _read(self) -> None:
+        assert self.process.stdout
+        while data := await self.process.stdout.read(4096):
+            self.output += data.decode("utf-8", "replace")
+
+    async def says(self, text: str) -> None:
+        """Wait until it has printed a text."""
+        try:
+            async with asyncio.timeout(START_S):
+                while text not in self.output:
+                    assert self.process.returncode is None, self.output
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"no {text!r} in {self.output}")
+
+    async def tell(self, line: str) -> None:
+        """One line for it to obey."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n".encode())
+        await self.process.stdin.drain()
+
+    async def leave(self) -> int:
+        """End its input, at which it de-registers. Returns its exit code."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.process.wait()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self.reader
+        print(f"--- Leshan's client printed:\n{self.output}")
