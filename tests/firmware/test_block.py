@@ -1131,8 +1131,8 @@ class Getter:
             return self.wish
         return True
 
-    def on_failure(self, tag, reset):
-        self.failures.append((tag, reset))
+    def on_failure(self, tag, reason):
+        self.failures.append((tag, reason))
 
     def take(self):
         packets = [decode(datagram) for datagram in self.far.queue]
@@ -1220,6 +1220,16 @@ def other_request(wish):
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8)], LONG[:16])
     packets = getter.take()
     eq([(p.path(), p.uint(BLOCK2)) for p in packets], [(b"/other", -1)])
+
+
+def test_rfc7252_4_4_without_ids_for_the_next_block_the_owner_learns_it():
+    getter = Getter()
+    getter.exchange.request(GET, b"fw")
+    while getter.exchange.ring.next_mid() >= 0:
+        pass
+    getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8)], LONG[:16])
+    eq((len(getter.got), len(getter.failures), getter.take()), (1, 1, []))
+    assert getter.exchange.free()
 
 
 def test_refusal_of_a_later_block_reaches_the_owner():

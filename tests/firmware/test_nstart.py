@@ -7,6 +7,7 @@ from array import array
 from test_loopback import (
     ACK,
     BLOCK1,
+    BLOCK2,
     CHANGED,
     CON,
     CONTENT,
@@ -36,7 +37,7 @@ from lwm2m.formats.text import Text
 from lwm2m.objects.base import Object
 from lwm2m.ports.fake_clock import FakeClock
 from lwm2m.transport.loopback import Loopback
-from lwm2m.types import INT, RW, E, R
+from lwm2m.types import INT, OPAQUE, RW, E, R
 
 LOCATION = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"5a3f")]
 
@@ -70,8 +71,8 @@ class Asker:
     def on_reply(self, message, tag):
         self.fates.append((tag, message.code))
 
-    def on_failure(self, tag, reset):
-        self.fates.append((tag, "reset" if reset else "timeout"))
+    def on_failure(self, tag, reason):
+        self.fates.append((tag, ("timeout", "reset")[reason]))
 
     def take(self):
         packets = [decode(datagram) for datagram in self.far.queue]
@@ -193,8 +194,9 @@ def test_nstart_3_slot_in_the_middle_is_used_again():
 
 class Slow(Object):
     OID = 26241
-    RESOURCES = (0, INT | RW, "level", 1, E, "run")
+    RESOURCES = (0, INT | RW, "level", 1, E, "run", 2, OPAQUE | R, "blob")
     level = 0
+    blob = None
     later = None
 
     def run(self, args=None):
@@ -471,6 +473,19 @@ def test_rfc7252_4_4_without_ids_an_answer_waits():
     else:
         eq(bench.slow.later.done, False)
         eq(bench.registration.exchange.pending, [])
+
+
+def test_rfc7252_4_4_without_ids_an_answer_waits_also_after_a_read_in_blocks():
+    # What did not fit into another message says nothing about this one.
+    bench = Wide().registered()
+    bench.far.send(encode(CON, POST, 77, b"tk", segments("/26241/0/1")))
+    exhaust(bench)
+    assert bench.ask(GET, "/26241", options=[(BLOCK2, 0)]).code == CONTENT
+    bench.slow.blob = b"x" * 40
+    assert bench.ask(GET, "/26241/0/2", options=[(BLOCK2, 0)]).uint(BLOCK2) == 8
+    bench.slow.later.answer(0x83)
+    sent = bench.watch(700)
+    eq([(p.code, p.token) for _, p in sent[:1]], [(0x83, b"tk")])
 
 
 class Plain(Object):
