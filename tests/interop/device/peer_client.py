@@ -3,8 +3,9 @@
 Its argument is a file with a JSON object: `port`, `asks`, and if wanted `mtu`, `lost` (numbers
 of the datagrams that get lost on their way out), `ack_timeout_ms`, `max_retransmit`. An ask is an
 object: `method` ("get", "ping", …), `path`, and if wanted `query`, `format`, `accept`, `observe`,
-`block2` (an option value), `wait_ms` (for a ping), `text` or `body` (the length of one that is made up). For each ask it
-prints "answer" and an object; it ends after the last one, having listened for `linger_ms`.
+`block2` (an option value), `text` or `body` (the length of one that is made up), `wait_ms` (for a
+ping). For each ask it prints "answer" and an object; it ends after the last one, having listened
+for `linger_ms`.
 """
 
 import json
