@@ -6,10 +6,10 @@ PYTEST_ARGS ?=
 PYTHON_BIN := .venv/bin/python
 MPY_SOURCES := $(shell find firmware/lwm2m -name '*.py' 2>/dev/null | LC_ALL=C sort)
 MPY_FILES := $(MPY_SOURCES:firmware/%.py=build/mpy/%.mpy)
-TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration)
+TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration tests/interop)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files test lint format bench fuzz soak demo lock clean FORCE
+.PHONY: help setup mpy mpy-files test lint format bench fuzz soak interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,10 @@ fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (A
 
 soak: setup ## a simulated month of a registered client (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/soak/run.py $(ARGS)
+
+interop: setup ## against aiocoap, libcoap and node-coap, fetched where needed (MICROCOAPY=path: it too)
+	@tests/interop/fetch.sh
+	$(PYTHON_BIN) -m pytest tests/interop -m "slow or not slow" $(PYTEST_ARGS)
 
 demo: setup ## a server and a device talking to it (ONCE=1: end after one round)
 	.venv/bin/lwm2m-host demo $(if $(ONCE),--once)
