@@ -19,6 +19,7 @@ from wire import (
     NON,
     OCTETS,
     POST,
+    SIZE1,
     TEXT,
     encode,
     good_answer,
@@ -32,6 +33,7 @@ from lwm2m.objects.base import Object
 from lwm2m.ports.fake_clock import FakeClock
 from lwm2m.transport.loopback import Loopback
 
+FETCH = 5
 COUNT = 6000
 
 
@@ -104,11 +106,11 @@ class Bench:
         eq(self.subject.witness.unexpected, None)
         return sent
 
-    def ask(self, code, where, *more, kind=CON, token=b"tk"):
+    def ask(self, code, where, *more, kind=CON, token=b"tk", payload=b""):
         self.mid += 1
         options = path(where)
         options.extend(more)
-        return self.step(encode(kind, code, self.mid, token, options))
+        return self.step(encode(kind, code, self.mid, token, options, payload))
 
     def after(self, ms):
         self.subject.clock.advance(ms)
@@ -161,6 +163,16 @@ def test_answer_that_comes_later_without_a_token():
     bench.ask(POST, "/26241/0/25", token=b"")
     (answer,) = bench.after(1000)
     eq((answer[0], answer[1], answer[4:]), (0x40, 0x44, b"\xc0\xffdone"))
+
+
+def test_read_in_blocks_that_is_refused_is_refused_again():
+    bench = Bench()
+    for code in (GET, FETCH):
+        first = bench.ask(code, "/26241/0/27", (BLOCK1, 8), (SIZE1, 100000), payload=bytes(16))
+        bench.mid -= 1
+        again = bench.ask(code, "/26241/0/27", (BLOCK1, 8), (SIZE1, 100000), payload=bytes(16))
+        eq([data[1] for data in first], [0x8D])
+        eq(again, first)
 
 
 def test_large_opaque_value_is_not_text():

@@ -16,7 +16,7 @@ from lwm2m.transport.loopback import Loopback
 
 def load_all():
     """Import every module of the rooms: what loads at its first use would count as growth."""
-    for room in ("coap", "formats", "interfaces", "objects", "ports"):
+    for room in ("coap", "formats", "interfaces"):
         for entry in os.ilistdir(lwm2m.__path__ + "/" + room):
             name = entry[0].rsplit(".", 1)
             if name[-1] in ("py", "mpy"):
