@@ -96,10 +96,6 @@ class Gyrometer(Axes):
     )
     # fmt: on
 
-    def __init__(self, **values):
-        self.more = {}
-        super().__init__(**values)
-
     def set(self, x, y=None, z=None):
         super().set(x, y, z)
         self._extreme(_MIN_X, x)
@@ -108,7 +104,7 @@ class Gyrometer(Axes):
 
     def _extreme(self, rid, value):
         if value is not None:
-            more = self.more
+            more = self.more = self.more or {}
             if more.get(rid) is None or value < more[rid]:
                 more[rid] = value
                 self.changed(rid)
@@ -118,8 +114,7 @@ class Gyrometer(Axes):
 
     def reset_measured(self, args=None):
         """Let the extremes start again from the latest measurement."""
-        for rid in range(_MIN_X, _MIN_X + 6):
-            self.more.pop(rid, None)
+        self.more = None
         self._extreme(_MIN_X, self.x)
         self._extreme(_MIN_X + 2, self.y)
         self._extreme(_MIN_X + 4, self.z)
