@@ -19,6 +19,7 @@ import org.eclipse.leshan.core.LwM2mId;
 import org.eclipse.leshan.core.model.ObjectLoader;
 import org.eclipse.leshan.core.model.ObjectModel;
 import org.eclipse.leshan.core.model.StaticModel;
+import org.eclipse.leshan.core.node.LwM2mSingleResource;
 import org.eclipse.leshan.core.node.ObjectLink;
 import org.eclipse.leshan.core.request.BindingMode;
 import org.eclipse.leshan.core.request.DeregisterRequest;
@@ -62,7 +63,7 @@ public class InteropClient {
 
         void set(double value) {
             write(ServerIdentity.SYSTEM, true, 5700,
-                    org.eclipse.leshan.core.node.LwM2mSingleResource.newFloatResource(5700, value));
+                    LwM2mSingleResource.newFloatResource(5700, value));
         }
     }
 
@@ -130,6 +131,7 @@ public class InteropClient {
                     client.triggerRegistrationUpdate();
                 } else if (words[0].equals("set")) {
                     thermometer.set(Double.parseDouble(words[1]));
+                    say("set to " + words[1]);
                 }
             }
         }
