@@ -1,0 +1,38 @@
+"""What several readers check about a value that has arrived. Loaded with the first write."""
+
+from micropython import const
+
+_UINT = const(3)
+
+
+def whole(value, kind):
+    """An integer if it is one of type `kind`, else None."""
+    if kind == _UINT:
+        return value if value >> 64 == 0 else None
+    return value if -1 <= value >> 63 <= 0 else None
+
+
+def objlnk(raw):
+    """(oid, iid) from the bytes "oid:iid", None if that is not what they are."""
+    oid = -1
+    value = digits = 0
+    for c in raw:
+        if 48 <= c <= 57 and not (digits and not value):
+            value = value * 10 + c - 48
+            digits += 1
+            if value > 65535:
+                return None
+        elif c == 58 and digits and oid < 0:
+            oid = value
+            value = digits = 0
+        else:
+            return None
+    return (oid, value) if digits and oid >= 0 else None
+
+
+def text(raw):
+    """The str of UTF-8 bytes, None if they are not."""
+    try:
+        return str(raw, "utf-8")
+    except UnicodeError:
+        return None
