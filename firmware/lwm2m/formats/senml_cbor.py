@@ -1,0 +1,79 @@
+"""SenML CBOR, content format 112 (RFC 8428 §6, LwM2M 1.1 Core §7.4.5), and its twin for composite
+requests, 322 (RFC 8790).
+
+Allocates: nothing for a scalar resource.
+"""
+
+from micropython import const
+
+from lwm2m.formats.cbor import digits, head, scalar
+from lwm2m.formats.records import Records
+
+_STR = const(1)
+_BOOL = const(5)
+_OPAQUE = const(6)
+_OBJLNK = const(8)
+_CORELNK = const(9)
+
+_TEXT = const(3)
+_ARRAY = const(4)
+
+
+class SenmlCbor(Records):
+    FORMAT = ANSWER = 112
+    COUNTED = True
+
+    def begin(self, out, total):
+        head(out, _ARRAY, total)
+
+    def record(self, out, depth, kind, value):
+        base = self.base
+        first = base and self.count == 1
+        out.byte(0xA1 + (1 if first else 0) + (1 if depth > base else 0))
+        if first:
+            nested = 1 if self.nested else 0
+            out.byte(0x21)  # bn, -2
+            head(out, _TEXT, self._size(0, base) + nested)
+            self.spell(out, 0, base, True)
+            if nested:
+                out.byte(47)
+        if depth > base:
+            out.byte(0)  # n
+            head(out, _TEXT, self._size(base, depth) - (1 if base else 0))
+            self.spell(out, base, depth, not base)
+        if kind == _OBJLNK:
+            out.put(b"\x63vlo")
+        elif kind == _STR or kind == _CORELNK:
+            out.byte(3)
+        else:
+            out.byte(4 if kind == _BOOL else 8 if kind == _OPAQUE else 2)
+        scalar(self, out, kind, value)
+
+    def end(self, out):
+        pass
+
+    def _size(self, first, last):
+        # The length of path[first:last] with a slash before each id
+        n = 0
+        while first < last:
+            n += 1 + digits(self.path[first])
+            first += 1
+        return n
+
+    def compose(self, out, client, paths):
+        """Write the values at or below `paths`, as far as there are any."""
+        self.represent(out, client, paths, 0, 0, None)
+
+    def reader(self):
+        from lwm2m.formats.senml_cbor_reader import SenmlCborReader
+
+        return SenmlCborReader(self)
+
+
+class SenmlEtchCbor(SenmlCbor):
+    """For the payloads of Read- and Write-Composite alone; answers are SenML CBOR."""
+
+    FORMAT = 322
+
+    def fits(self, depth, flags, value=None):
+        return False
