@@ -54,6 +54,17 @@ class Everything(Object):
         print("executed", self.iid, args and [(i, args[i]) for i in sorted(args)])
 
 
+def add_formats(client):
+    """Speak everything else that Leshan speaks."""
+    from lwm2m.formats.cbor import Cbor
+    from lwm2m.formats.json import Json
+    from lwm2m.formats.senml_cbor import SenmlCbor
+    from lwm2m.formats.senml_json import SenmlJson
+
+    for codec in (Cbor(), Json(), SenmlJson(), SenmlCbor()):
+        client.add_format(codec)
+
+
 def tell(event, registration):
     print("event", event, registration.error)
 
@@ -64,6 +75,8 @@ def main():
     client = Client(config["endpoint"], mtu=config.get("mtu", 640), on_event=tell)
     client.add_format(Text())
     client.add_format(Opaque())
+    if config.get("formats"):
+        add_formats(client)
     server = client.add_server(config["uri"], lifetime_s=config["lifetime_s"])
     server.pmin_s = 1
     client.add(
