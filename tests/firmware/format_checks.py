@@ -77,7 +77,7 @@ def client_of(*instances):
     return model
 
 
-def represented(codec, client, path, depth, flags=0, value=None, skip=0, count=-1, size=4096):
+def represented(codec, client, path, depth, flags=0, value=None, skip=0, count=-1, size=8192):
     """The payload of a read of `path`, or what a window shows of it."""
     out = Builder(size)
     out.begin(0, 0x45, 1, b"", 0, 0)
