@@ -401,10 +401,7 @@ def test_test_objects_are_created_and_deleted():
     eq(get(bench, "/3442/0/125"), 1 << 63)
     eq(creation(bench, b"", -1, 3442), CREATED)
     eq(get(bench, "/3442/1/110"), "initial value")
-    codes = [
-        packet.code for packet in bench.far.send(_delete(bench, "/3442/9")) if packet.type == 2
-    ]
-    eq(codes, [DELETED])
+    eq(deletion(bench, "/3442/9"), [DELETED])
     eq(bench.client.find(3442, 9), None)
     assert bench.client.find(3442, 0)
     eq(len(rows(TestObject)), 25)
