@@ -37,16 +37,17 @@ class Client:
     `body_limit` bytes of the largest write in blocks, if no stream takes it; `clock` a `Clock`.
     `on_event(event, registration)` is called with "registered", "register_failed", "updated",
     "update_failed", "deregistered", "leave_failed".
-    Raises ValueError for arguments that cannot be. Allocates: one buffer of `mtu` bytes.
+    Raises ValueError with the name of an argument that cannot be. Allocates: a buffer of `mtu`
+    bytes.
     """
 
     def __init__(
         self, endpoint, mtu=576, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
     ):
         if not endpoint or not isinstance(endpoint, str):
-            raise ValueError("endpoint: a name is needed")
+            raise ValueError("endpoint")
         if mtu < 128 or ring < 1:
-            raise ValueError("mtu: 128 or more; ring: 1 or more")
+            raise ValueError("mtu or ring")
         self.builder = Builder(mtu)
         self.message = Message()
         self.endpoint = endpoint
@@ -131,7 +132,8 @@ class Client:
     def add_server(self, uri, ssid=None, lifetime_s=86400, binding="U", transport=None, **terms):
         """Add a server account: an instance of Security and one of Server. Returns the latter.
 
-        `uri` "coap://host[:port]", `ssid` short server id (default: the next free one);
+        `uri` "coap://host[:port]", `ssid` short server id, 1 to 65534 (default: the next free
+        one), `lifetime_s` up to 536870911, 0 for ever;
         `terms` are further resources of object 1, e.g. `retry_timer_s=30`. `transport` replaces
         the UDP socket. Raises ValueError for what cannot be, and for coaps:// without a secure
         transport: nothing is ever sent in clear to a server that was meant to be secure.
@@ -140,13 +142,13 @@ class Client:
         if secure and not (transport and transport.secure):
             raise ValueError("uri: coaps:// needs a secure transport")
         if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
-            raise ValueError("lifetime_s: 0..536870911")
+            raise ValueError("lifetime_s")
         if ssid is None:
             ssid = 1
             for registration in self.registrations:
                 ssid = max(ssid, registration.server.ssid + 1)
         if not 0 < ssid < 65535:
-            raise ValueError("ssid: 1..65534")
+            raise ValueError("ssid")
         if not transport:
             from lwm2m.transport.udp import Udp
 
@@ -231,9 +233,13 @@ class Client:
 
     def later(self):
         """For a handler that needs time: returns an object with `answer(code, payload, format)`,
-        to be called when it is done; the server is told to wait (RFC 7252 §5.2.2)."""
+        to be called when it is done; the server is told to wait (RFC 7252 §5.2.2). Up to 8 for
+        each server; more are refused with 5.03."""
         from lwm2m.coap.later import Later
+        from lwm2m.objects.base import Lwm2mError
 
+        if len(self.current.exchange.pending) > 7:
+            raise Lwm2mError(0xA3)  # 5.03: enough is owed already
         return Later(self.current.exchange, self)
 
     def emit(self, event, registration):
@@ -259,7 +265,7 @@ class Client:
     def ended(self):
         """True when `leave` has done its work."""
         for registration in self.registrations:
-            if not registration.off:
+            if registration.state:
                 return False
         return True
 

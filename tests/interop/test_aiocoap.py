@@ -502,7 +502,6 @@ async def test_rfc7959_2_3_aiocoap_wants_smaller_blocks(
     assert site.store.content == body(5000)
 
 
-@pytest.mark.xfail(reason="an answer to one block is taken for the answer to all of them")
 async def test_rfc7959_2_5_we_write_to_a_stateless_server(ask: Ask, site: Site):
     put = {"method": "put", "path": "stateless", "body": 5000, "format": 42}
     [answer], _ = await ask(site.port, put)

@@ -15,6 +15,8 @@ _EXCHANGE_LIFETIME_S = const(247)
 _BLOCK1 = const(27)
 _SIZE1 = const(60)
 
+_UNACKNOWLEDGED = const(1)
+
 
 class Upload:
     """The request that one peer is sending in blocks.
@@ -27,7 +29,7 @@ class Upload:
 
     def __init__(self, exchange):
         self.exchange = exchange
-        self.received = self.first = self.last = self.final = -1
+        self._end()
         self.s = 0
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
@@ -45,7 +47,7 @@ class Upload:
         offset = block >> 4 << size + 4
         now_s = self.exchange.clock.s
         if now_s - self.s > _EXCHANGE_LIFETIME_S:
-            self.first = self.last = self.final = -1
+            self.first = self.last = self.final = -1  # too long ago to be the same message
         elif message.mid == self.final:
             return self._whole(message)  # a read is done again for each copy of it
         elif message.mid == self.first or message.mid == self.last:
@@ -60,11 +62,13 @@ class Upload:
             code = self.sink.receive(message, offset)
             if code:
                 self.received = -1
+                if code >= 128:
+                    self._end()
                 return code
         else:
             limit = self.exchange.body_limit
             if offset + n > limit or message.size1 > limit:
-                self.received = -1
+                self._end()
                 out.uint(_SIZE1, limit)
                 return _TOO_LARGE
             if not self.body:
@@ -80,6 +84,9 @@ class Upload:
         self.final = message.mid
         self.length = offset + n
         return self._whole(message)
+
+    def _end(self):
+        self.received = self.first = self.last = self.final = -1
 
     def _whole(self, message):
         if not self.sink:
@@ -98,6 +105,7 @@ class Upload:
 
     def _begin(self, message):
         self.received = 0
+        self.final = -1
         self.first = message.mid
         self.code = message.code
         self.depth = message.depth
@@ -138,27 +146,39 @@ def split(exchange, slot, out):
 def advance(exchange, message, slot):
     """An answer to a block: go on with the next one, either way, or tell the owner."""
     block = slot.block1
-    theirs = message.block1 & 7 if message.block1 >= 0 else 7
-    size = min(block & 7, theirs)
-    if block >= 0 and message.code == _CONTINUE:
-        # The next block, in smaller ones if they want so
-        slot.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
-        if not slot.more:
-            exchange.owner.on_failure(slot.tag, _CONTINUE)  # there is nothing more to give
-        elif not exchange.start(slot):
-            exchange.owner.on_failure(slot.tag, _TOO_LARGE)
-    elif block >= 0 and message.code == _TOO_LARGE and size < block & 7:
+    code = message.code
+    reason = 0
+    size = min(block & 7, message.block1 & 7 if message.block1 >= 0 else 7)
+    if block >= 0 and message.block1 >= 0 and message.block1 >> 4 != block >> 4 and code < 128:
+        slot.state = _UNACKNOWLEDGED  # a late answer to an earlier block: ours is still to come
+        return
+    if block >= 0 and code == _TOO_LARGE and size < block & 7:
         slot.block1 = size  # from the start, in smaller blocks (§2.9.3)
-        if not exchange.start(slot):
-            exchange.owner.on_failure(slot.tag, _TOO_LARGE)
-    elif message.block2 >= 0 and message.block2 & 8:
-        slot.block1 = -1
-        slot.block2 = (message.block2 >> 4) + 1 << 4 | message.block2 & 7
-        # The owner says whether it wants the rest, and may have used the slot for something else.
-        if exchange.owner.on_reply(message, slot.tag) and not slot.state:
-            exchange.start(slot)
+    elif block >= 0 and code < 128 and (slot.more or code == _CONTINUE):
+        # The next block, in smaller ones if they want so. Who says 2.04 to each block keeps no
+        # state; who says it without the option has not understood (§2.5).
+        slot.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
+        if not slot.more or message.block1 < 0:
+            reason = code
+    elif message.block2 >= 0 and code < 128:
+        number = slot.block2 >> 4 if slot.block2 >= 0 else 0
+        more = message.block2 & 8
+        size = 16 << (message.block2 & 7)
+        if message.block2 >> 4 != number or (more and message.end - message.payload != size):
+            reason = _INCOMPLETE
+        else:
+            # The owner says whether it wants the rest, and may have used the slot meanwhile.
+            wanted = exchange.owner.on_reply(message, slot.tag)
+            if not more or not wanted or slot.state:
+                return
+            slot.block1 = -1
+            slot.block2 = number + 1 << 4 | message.block2 & 7
     else:
         exchange.owner.on_reply(message, slot.tag)
+        return
+    # The token stays the same for all blocks: some servers know a transfer by it.
+    if reason or not exchange.start(slot, slot.token):
+        exchange.owner.on_failure(slot.tag, reason or _TOO_LARGE)
 
 
 def pull(out, src, n):

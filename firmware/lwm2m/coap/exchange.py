@@ -90,7 +90,7 @@ class Exchange:
         outcome reaches the owner with `tag`. Only when there is a slot `free`.
 
         With `token` it is a response of its own (§5.2.2), owned by `tag`.
-        Returns False, and sends nothing, if it does not fit or there is no message id left.
+        Returns False if it does not fit, None if there is no message id left.
         Allocates: a token of 4 bytes.
         """
         slot = self.free()
@@ -105,7 +105,7 @@ class Exchange:
         slot.token = os.urandom(4) if token is None else token
         slot.mid = self.ring.next_mid()
         if slot.mid < 0:
-            return False
+            return None
         slot.count = 0
         timeout = self.ack_timeout_ms
         # Times a random factor from 1 to ACK_RANDOM_FACTOR (§4.2)

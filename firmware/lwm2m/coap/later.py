@@ -51,11 +51,14 @@ class Later:
         exchange = self.exchange
         if not self.code or self.done is not None or not exchange.free():
             return _NEVER_MS
-        exchange.ring.update(self.mid, self.code)
-        if exchange.request(self.code, self, self.token):
+        ring = exchange.ring
+        if ring.find(self.mid):
+            ring.values[ring.index] = ring.values[ring.index] & 0x3F00FFFF | self.code << 16
+        sent = exchange.request(self.code, self, self.token)
+        if sent:
             self.done = False
             return _NEVER_MS
-        if exchange.builder.more:
+        if sent is False:
             # It does not fit: the server learns that there is nothing to come.
             self.lost = True
             self.answer(_INTERNAL)

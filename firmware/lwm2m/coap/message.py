@@ -45,7 +45,7 @@ class Message:
         self.depth = self.queries = self.bad_option = 0
         self.format = self.accept = self.observe = -1
         self.block1 = self.block2 = self.size1 = self.size2 = -1
-        self.payload = self.end = 0
+        self.payload = self.end = self.size = 0
         self.start = self.stop = self.index = 0
         self.target = -1
 
@@ -67,7 +67,7 @@ class Message:
         self.buf = self.body = buf
         self.token_len = first & 15
         pos = 4 + self.token_len
-        self.payload = self.end = n
+        self.payload = self.end = self.size = n
         if not code:
             return _OK if n == 4 and pos == 4 else _REJECT
         kind = code >> 5
@@ -173,7 +173,14 @@ class Message:
         `buf[start:stop]`. Only after a successful `parse`. Allocates: nothing."""
         self.target = number
         self.index = index
-        self.parse(self.buf, self.end)
+        # Reading the options again must not lose a body that came in blocks.
+        body = self.body
+        start = self.payload
+        end = self.end
+        self.parse(self.buf, self.size)
+        self.body = body
+        self.payload = start
+        self.end = end
         self.target = -1
         return self.index < 0
 
@@ -224,11 +231,11 @@ class Ring:
         self.state = self.count = self.last = 0
 
     def next_mid(self):
-        """A fresh message id, counted up from a random start; -1 when all of them have been count
+        """A fresh message id, counted up from a random start; -1 when all of them have been used
         within EXCHANGE_LIFETIME."""
         state = self.clock.s >> 8
         if state != self.state:
-            # This and the one last are 256 s at the least: the lifetime and more.
+            # This and the one before are 256 s at the least: the lifetime and more.
             self.last = self.count if state == self.state + 1 else 0
             self.state = state
             self.count = 0
@@ -267,11 +274,6 @@ class Ring:
         i = self.next
         self.values[i] = mid | (code or 255) << 16 | (self.clock.s >> 3 & 63) << 24
         self.next = (i + 1) % len(self.values)
-
-    def update(self, mid, code):
-        """Note the code of an answer that was still to come."""
-        if self.find(mid):
-            self.values[self.index] = self.values[self.index] & 0x3F00FFFF | code << 16
 
 
 class Slot:

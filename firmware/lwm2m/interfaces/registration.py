@@ -59,7 +59,8 @@ class Registration:
     `security` and `server` are its instances of objects 0 and 1; `location` is the path that the
     server gave (a list of bytes) or None, `lifetime_s` and `binding` what it was told, `attempts`
     failures in a row, `error` the last reason: a response code (4.13 also for a list of objects
-    that does not fit into `mtu`), an OSError, or None for a time-out.
+    that does not fit into `mtu`), an OSError, or None for a time-out. `state` is 0 when nothing is
+    going on and nothing will.
     """
 
     def __init__(self, client, security, server, transport):
@@ -88,11 +89,6 @@ class Registration:
     def registered(self):
         """True while the server knows us, as far as we know."""
         return self.state == _REGISTERED or self.state == _UPDATING
-
-    @property
-    def off(self):
-        """True when nothing is going on and nothing will."""
-        return self.state == _OFF
 
     # What the client wants
 
@@ -281,7 +277,7 @@ class Registration:
     # Transitions
 
     def done(self, event):
-        self.error = None
+        self.error = self.exchange.error = None
         self.state = _REGISTERED
         lifetime_s = self.lifetime_s
         if not lifetime_s:

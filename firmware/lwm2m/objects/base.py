@@ -60,7 +60,7 @@ class Object:
     def __init__(self, **values):
         for name in values:
             if name != "iid" and name not in self.RESOURCES:
-                raise ValueError("object %d has no resource '%s'" % (self.OID, name))
+                raise ValueError("%d: no resource '%s'" % (self.OID, name))
             setattr(self, name, values[name])
 
     # Hooks, in the order in which an application may want to override them

@@ -72,6 +72,7 @@ class Device(Object):
     # Offset of the device's clock from the one the board keeps, after the server has set it
     time_offset_s = 0
     reset_errors = True
+    pending = None
     _epoch = 0
 
     def __init__(self, **values):
@@ -112,13 +113,11 @@ class Device(Object):
 
     def write(self, rid, name, value):
         if rid == _CURRENT_TIME:
+            if value is None:
+                return
             self.time_offset_s = value - int(time.time()) - self._epoch
         else:
             super().write(rid, name, value)
-
-    def clear(self, rid, name):
-        if rid != _CURRENT_TIME:
-            super().clear(rid, name)
 
     def execute(self, rid, name, args):
         if rid == _RESET_ERROR_CODES:
@@ -127,7 +126,14 @@ class Device(Object):
         action = getattr(self, name, None)
         if action is None:
             raise Lwm2mError(_NOT_IMPLEMENTED)
-        self.client.after(_REBOOT_AFTER_MS, action)
+        if not self.pending:
+            self.pending = action  # once, however often it is asked for
+            self.client.after(_REBOOT_AFTER_MS, self._act)
+
+    def _act(self):
+        action = self.pending
+        self.pending = None
+        action()
 
 
 def _is_utc_offset(text):

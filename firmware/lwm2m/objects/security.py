@@ -18,7 +18,7 @@ _NOSEC = const(3)
 
 class Security(Object):
     """One server account. `uri` "coap://host[:port]", `mode` security mode (3: NoSec),
-    `identity`, `server_key`, `secret_key` bytes, `ssid` short server id, times in seconds."""
+    `ssid` short server id. What has no name is kept in `more`, by resource id."""
 
     OID = 0
     VERSION = "1.1"
@@ -26,17 +26,17 @@ class Security(Object):
     # fmt: off
     RESOURCES = (
         0, _STR | _MANDATORY, "uri",
-        1, _BOOL | _MANDATORY, "bootstrap",
+        1, _BOOL | _MANDATORY, None,
         2, _INT | _MANDATORY, "mode",
-        3, _OPAQUE | _MANDATORY, "identity",
-        4, _OPAQUE | _MANDATORY, "server_key",
-        5, _OPAQUE | _MANDATORY, "secret_key",
+        3, _OPAQUE | _MANDATORY, None,
+        4, _OPAQUE | _MANDATORY, None,
+        5, _OPAQUE | _MANDATORY, None,
         6, _INT, None,
         7, _OPAQUE, None,
         8, _OPAQUE, None,
         9, _STR, None,
         10, _UINT, "ssid",
-        11, _UINT, "hold_off_s",
+        11, _UINT, None,
         12, _UINT, None,
         13, _UINT, None,
         14, _STR, None,
