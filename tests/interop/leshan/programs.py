@@ -131,14 +131,21 @@ class LeshanServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        try:
+            self._wait_until_it_answers(begin + START_S)
+        except BaseException:
+            self.stop()
+            raise
+        self.started_in_s = time.monotonic() - begin
+
+    def _wait_until_it_answers(self, deadline: float) -> None:
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{self.web}/clients", timeout=PATIENCE_S).status_code == 200:
-                    break
+                    return
             assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < begin + START_S, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
-        self.started_in_s = time.monotonic() - begin
 
     def stop(self) -> None:
         """End it without a word to its clients."""
