@@ -9,7 +9,7 @@ MPY_FILES := $(MPY_SOURCES:firmware/%.py=build/mpy/%.mpy)
 TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration tests/interop)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files test lint format bench fuzz soak interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ format: setup ## let ruff fix and format everything
 
 bench: setup mpy-files ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
+
+slow: setup ## the slow tests: 1,000 operations through a network at its worst, three times over
+	$(PYTHON_BIN) -m pytest tests/integration -m slow $(PYTEST_ARGS)
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/fuzz/run.py $(ARGS)
