@@ -20,24 +20,11 @@ from lwm2m.objects.ipso_ambient import (
     Illuminance,
 )
 from lwm2m.objects.ipso_axes import Accelerometer, Gyrometer, Magnetometer
-from lwm2m.objects.ipso_input import (
-    DigitalInput,
-    MultiStateSelector,
-    OnOffSwitch,
-    Presence,
-    PushButton,
-    UpDownControl,
-)
-from lwm2m.objects.ipso_output import (
-    Actuation,
-    AnalogOutput,
-    Buzzer,
-    DigitalOutput,
-    Dimmer,
-    Light,
-    PowerControl,
-    SetPoint,
-)
+from lwm2m.objects.ipso_input import DigitalInput, Presence, PushButton
+from lwm2m.objects.ipso_switch import MultiStateSelector, OnOffSwitch, UpDownControl
+from lwm2m.objects.ipso_light import Actuation, Dimmer, Light, PowerControl
+from lwm2m.objects.ipso_output import AnalogOutput, DigitalOutput, SetPoint
+from lwm2m.objects.ipso_buzzer import Buzzer
 from lwm2m.objects.ipso_power import Energy, PowerMeasurement
 from lwm2m.objects.ipso_quantity import (
     Acidity,

@@ -7,23 +7,12 @@ from testing import eq, heap_locked, raises
 from lwm2m.objects.ipso import Sensor, Temperature
 from lwm2m.objects.ipso_ambient import AnalogInput, Direction
 from lwm2m.objects.ipso_axes import Gyrometer, Magnetometer
-from lwm2m.objects.ipso_input import (
-    DigitalInput,
-    MultiStateSelector,
-    OnOffSwitch,
-    Presence,
-    PushButton,
-    UpDownControl,
-)
+from lwm2m.objects.ipso_input import DigitalInput, Presence, PushButton
+from lwm2m.objects.ipso_switch import MultiStateSelector, OnOffSwitch, UpDownControl
 from lwm2m.objects.ipso_meter import Alarm, Meter
-from lwm2m.objects.ipso_output import (
-    AnalogOutput,
-    Buzzer,
-    DigitalOutput,
-    Dimmer,
-    Light,
-    SetPoint,
-)
+from lwm2m.objects.ipso_output import AnalogOutput, DigitalOutput, SetPoint
+from lwm2m.objects.ipso_buzzer import Buzzer
+from lwm2m.objects.ipso_light import Dimmer, Light
 from lwm2m.objects.ipso_power import Energy, PowerMeasurement
 from lwm2m.objects.ipso_quantity import Voltage
 from lwm2m.objects.ipso_timer import Stopwatch, Timer

@@ -1,11 +1,11 @@
 """IPSO objects: a value with its unit, and the extremes it has seen.
 
-Here is what most devices want; one module for each further family: ipso_ambient, ipso_quantity,
-ipso_power, ipso_axes (sensors), ipso_input, ipso_output, ipso_timer. All follow version 1.0 of
-their definitions. One more sensor is one more line:
+Here is what most devices want; each further family has a module: ipso_ambient, ipso_quantity,
+ipso_power, ipso_axes (sensors), ipso_input, ipso_switch, ipso_output, ipso_light, ipso_buzzer,
+ipso_timer. All follow version 1.0 of their definitions. One more sensor is two more lines:
 
-    class Voltage(Sensor):
-        OID = 3316
+    class Barometer(Sensor):
+        OID = 3315
 """
 
 from micropython import const

@@ -1,4 +1,4 @@
-"""IPSO inputs: digital input, presence, push button, switch and selectors.
+"""IPSO inputs: digital input, push button, presence.
 
     button = client.add(PushButton())
     pin.irq(lambda pin: micropython.schedule(button.set_state, pin()))
@@ -23,17 +23,8 @@ _COUNTER = const(5501)
 _POLARITY = const(5502)
 _DEBOUNCE = const(5503)
 _EDGE = const(5504)
-_ON_TIME = const(5852)
-_OFF_TIME = const(5854)
 _TO_CLEAR = const(5903)
 _TO_BUSY = const(5904)
-_UP = const(5532)
-_DOWN = const(5533)
-_UP_COUNTER = const(5541)
-_DOWN_COUNTER = const(5542)
-_APPLICATION = const(5750)
-_INPUT = const(5547)
-
 _FALLING = const(1)
 _RISING = const(2)
 _BOTH = const(3)
@@ -176,125 +167,3 @@ class Presence(Input):
 
     def clear(self, rid, name):
         self.write(rid, name, 0)
-
-
-class OnOffSwitch(Input):
-    """A switch that knows how long it was on and off, in seconds."""
-
-    OID = 3342
-    # fmt: off
-    RESOURCES = (
-        5500, _BOOL | _R | _MANDATORY, "state",
-        5501, _INT | _R, "counter",
-        5852, _INT | _RW, "on_time",
-        5854, _INT | _RW, "off_time",
-        5750, _STR | _RW, "application",
-    )
-    # fmt: on
-
-    def __init__(self, **values):
-        from lwm2m.objects.ipso_meter import Meter
-
-        self._on = Meter()
-        self._off = Meter()
-        self._off.runs = True
-        super().__init__(**values)
-
-    def _settle(self):
-        super()._settle()
-        clock = self.client and self.client.clock
-        self._on.run(self.state, clock)
-        self._off.run(not self.state, clock)
-
-    @property
-    def on_time(self):
-        """Seconds in the state on; set it to count from there."""
-        return self._on.update(self.client and self.client.clock)
-
-    @on_time.setter
-    def on_time(self, s):
-        self._on.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_ON_TIME)
-
-    @property
-    def off_time(self):
-        """Seconds in the state off; set it to count from there."""
-        return self._off.update(self.client and self.client.clock)
-
-    @off_time.setter
-    def off_time(self, s):
-        self._off.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_OFF_TIME)
-
-    def check(self, rid, value):
-        if (rid == _ON_TIME or rid == _OFF_TIME) and not 0 <= value <= _LONGEST_MS:
-            raise Lwm2mError()
-
-
-class UpDownControl(Object):
-    """Two buttons, `up` and `down`, and how often each was pressed."""
-
-    OID = 3344
-    # fmt: off
-    RESOURCES = (
-        5532, _BOOL | _R | _MANDATORY, "up",
-        5533, _BOOL | _R | _MANDATORY, "down",
-        5541, _INT | _RW, "up_counter",
-        5542, _INT | _RW, "down_counter",
-        5750, _STR | _RW, "application",
-    )
-    # fmt: on
-    up_counter = down_counter = 0
-    _up = _down = False
-
-    @property
-    def up(self):
-        return self._up
-
-    @up.setter
-    def up(self, pressed):
-        if pressed and not self._up:
-            self.up_counter += 1
-            self.changed(_UP_COUNTER)
-        self._up = bool(pressed)
-        self.changed(_UP)
-
-    @property
-    def down(self):
-        return self._down
-
-    @down.setter
-    def down(self, pressed):
-        if pressed and not self._down:
-            self.down_counter += 1
-            self.changed(_DOWN_COUNTER)
-        self._down = bool(pressed)
-        self.changed(_DOWN)
-
-    def check(self, rid, value):
-        if rid != _APPLICATION and not 0 <= value <= _LONGEST_MS:
-            raise Lwm2mError()
-
-    def clear(self, rid, name):
-        self.write(rid, name, None if rid == _APPLICATION else 0)
-
-
-class MultiStateSelector(Object):
-    OID = 3348
-    # fmt: off
-    RESOURCES = (
-        5547, _INT | _R | _MANDATORY, "value",
-        5750, _STR | _RW, "application",
-    )
-    # fmt: on
-    _value = 0
-
-    @property
-    def value(self):
-        """The position of the selector."""
-        return self._value
-
-    @value.setter
-    def value(self, value):
-        self._value = value
-        self.changed(_INPUT)

@@ -1,4 +1,7 @@
-"""IPSO sensors that can be calibrated, each for one quantity."""
+"""IPSO sensors that can be calibrated, each for one quantity: see the table at the end.
+
+from lwm2m.objects.ipso_quantity import Voltage
+"""
 
 from micropython import const
 
@@ -31,65 +34,50 @@ class Calibrated(Sensor):
     # fmt: on
 
 
-class Voltage(Calibrated):
-    OID = 3316
+# Name and object id of each: its class is made when it is first asked for.
+_QUANTITIES = (
+    # fmt: off
+    "Voltage",
+    3316,
+    "Current",
+    3317,
+    "Frequency",
+    3318,
+    "Depth",
+    3319,
+    "Percentage",
+    3320,
+    "Altitude",
+    3321,
+    "Load",
+    3322,
+    "Pressure",
+    3323,
+    "Loudness",
+    3324,
+    "Concentration",
+    3325,
+    "Acidity",
+    3326,
+    "Conductivity",
+    3327,
+    "Power",
+    3328,
+    "PowerFactor",
+    3329,
+    "Distance",
+    3330,
+    "Rate",
+    3346,
+    # fmt: on
+)
 
 
-class Current(Calibrated):
-    OID = 3317
-
-
-class Frequency(Calibrated):
-    OID = 3318
-
-
-class Depth(Calibrated):
-    OID = 3319
-
-
-class Percentage(Calibrated):
-    OID = 3320
-
-
-class Altitude(Calibrated):
-    OID = 3321
-
-
-class Load(Calibrated):
-    OID = 3322
-
-
-class Pressure(Calibrated):
-    OID = 3323
-
-
-class Loudness(Calibrated):
-    OID = 3324
-
-
-class Concentration(Calibrated):
-    OID = 3325
-
-
-class Acidity(Calibrated):
-    OID = 3326
-
-
-class Conductivity(Calibrated):
-    OID = 3327
-
-
-class Power(Calibrated):
-    OID = 3328
-
-
-class PowerFactor(Calibrated):
-    OID = 3329
-
-
-class Distance(Calibrated):
-    OID = 3330
-
-
-class Rate(Calibrated):
-    OID = 3346
+def __getattr__(name):
+    table = _QUANTITIES
+    for i in range(0, len(table), 2):
+        if table[i] == name:
+            cls = type(name, (Calibrated,), {"OID": table[i + 1]})
+            globals()[name] = cls
+            return cls
+    raise AttributeError(name)
