@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from . import formats
+from . import formats, validation
 from .errors import FormatError, NotRegistered, PathError, ValueTypeError
-from .formats import LINK_FORMAT, TLV, Entry, Format
+from .formats import LINK_FORMAT, Entry, Format, PathListFormat, TypeLookup
 from .formats import link as link_format
 from .formats.link import Link
 from .models import ObjectModel, ResourceModel
@@ -47,8 +49,15 @@ class Device:
     Every operation takes `timeout_s`: the seconds that its answer, and each block of a large one,
     may take once it is its turn; by default what the server's Timing says. It raises
     NotRegistered, DeviceTimeout (DeviceUnreachable), DeviceReset, TransferError, or the
-    ResponseError of the code that the device answered; PathError and ValueTypeError before
-    anything is sent; FormatError for an answer that cannot be decoded.
+    ResponseError of the code that the device answered; FormatError for an answer that cannot be
+    decoded.
+
+    Before anything is sent, what the definitions say is checked: PathError, ValueTypeError,
+    OutOfRange, OperationRefused, MissingResources name the resource that is at fault. With
+    `force`, whatever can be sent is sent: to see what the device makes of it.
+
+    `format` is a content format by name or number. By default it is one that the device declared
+    with ``ct=`` when it registered, else TLV; for composite operations SenML CBOR.
     """
 
     def __init__(self, server: Server, endpoint: str) -> None:
@@ -95,14 +104,16 @@ class Device:
         format: FormatLike | None = None,
         raw: bool = False,
         timeout_s: float | None = None,
+        force: bool = False,
     ) -> Any:
         """Read an object, an instance, a resource or a resource instance (GET, §6.3.1).
 
         A resource is a typed value, or ``{riid: value}`` when it is multiple; an instance is
-        ``{rid: ...}``, an object ``{iid: {rid: ...}}``. `format` asks for a content format by
-        number or name; the default follows what the device declares. `raw` returns Content.
+        ``{rid: ...}``, an object ``{iid: {rid: ...}}``. `raw` returns Content.
         """
         path = _need(path, "read", 1, 4)
+        if not force:
+            validation.check_operation("R", path, self.resource_model(path))
         accept = _number(format, raw) if format is not None else self._default_format().number
         answer = await self.request(Code.GET, path, accept=accept, timeout_s=timeout_s)
         content = Content(_format_of(answer), answer.payload)
@@ -112,6 +123,47 @@ class Device:
         entries = codec.decode(content.payload, path, self.type_of)
         return shape(entries, path, self.is_multiple)
 
+    async def read_composite(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        format: FormatLike | None = None,
+        timeout_s: float | None = None,
+        force: bool = False,
+    ) -> dict[str, Any]:
+        """Read several paths in one request (FETCH, §6.3.8).
+
+        Returns ``{"/3/0/0": value}`` with the values as `read` has them. The device answers as
+        well as it can: a path that it does not have, or not for us, is missing.
+        """
+        wanted = list(dict.fromkeys(_need(path, "read", 0, 4) for path in paths))
+        if not wanted:
+            raise PathError("no path to read")
+        if not force:
+            for path in wanted:
+                validation.check_operation("R", path, self.resource_model(path))
+        asking, accept = self._composite(format)
+        payload = asking.encode_paths(_outermost(wanted))
+        answer = await self.request(
+            Code.FETCH,
+            Path(),
+            payload=payload,
+            content_format=asking.number,
+            accept=accept.number,
+            timeout_s=timeout_s,
+        )
+        number = _format_of(answer)
+        codec = formats.get(accept.number if number is None else number)
+        entries = codec.decode(answer.payload, Path(), self.type_of)
+        for entry in entries:
+            if not any(path.covers(entry.path) for path in wanted):
+                raise FormatError(f"{entry.path} was not asked for")
+        return {
+            str(path): shape(found, path, self.is_multiple)
+            for path in wanted
+            if (found := [entry for entry in entries if path.covers(entry.path)])
+        }
+
     async def write(
         self,
         path: str | Path,
@@ -120,36 +172,74 @@ class Device:
         format: FormatLike | None = None,
         update: bool = False,
         timeout_s: float | None = None,
+        force: bool = False,
     ) -> None:
         """Write an instance, a resource or a resource instance (§6.3.3).
 
         Replaces what is there (PUT); with `update`, an instance keeps the resources that the
-        value does not name (POST). The value is nested as `read` returns it.
+        value does not name, and a multiple resource its instances (POST). The value is nested as
+        `read` returns it.
         """
         path = _need(path, "write", 2, 4)
-        if update and path.depth != 2:
+        if update and path.depth != 2 and not (path.depth == 3 and isinstance(value, Mapping)):
             raise PathError(f"a partial update needs an instance, got {path}")
-        codec = formats.get(format) if format is not None else TLV
-        payload = codec.encode(self._entries(path, value), path, self.type_of)
+        codec = formats.get(format) if format is not None else self._default_format()
+        entries, type_of = self._checked(flatten(path, value), "write", force)
         await self.request(
             Code.POST if update else Code.PUT,
             path,
-            payload=payload,
+            payload=codec.encode(entries, path, type_of),
+            content_format=codec.number,
+            timeout_s=timeout_s,
+        )
+
+    async def write_composite(
+        self,
+        values: Mapping[str | Path, Any] | Mapping[str, Any] | Mapping[Path, Any],
+        *,
+        format: FormatLike | None = None,
+        timeout_s: float | None = None,
+        force: bool = False,
+    ) -> None:
+        """Write several paths in one request, all or none (iPATCH, §6.3.9).
+
+        ``{"/1/0/1": 300, "/3/0": {14: "+01:00"}}``; values are nested as `read` returns them.
+        """
+        entries: list[Entry] = []
+        for path, value in values.items():
+            entries += flatten(_need(path, "write", 0, 4), value)
+        if not entries:
+            raise ValueTypeError("no value to write")
+        entries, type_of = self._checked(entries, "write", force)
+        codec: Format = self._composite(None)[0] if format is None else formats.get(format)
+        if not codec.carries_root:
+            raise FormatError(f"{codec} cannot carry a composite write")
+        await self.request(
+            Code.iPATCH,
+            Path(),
+            payload=codec.encode(entries, Path(), type_of),
             content_format=codec.number,
             timeout_s=timeout_s,
         )
 
     async def execute(
-        self, path: str | Path, args: str = "", *, timeout_s: float | None = None
+        self,
+        path: str | Path,
+        args: str = "",
+        *,
+        timeout_s: float | None = None,
+        force: bool = False,
     ) -> None:
         """Execute a resource (POST, §6.3.5), with arguments as in ``0='text',3``."""
         path = _need(path, "execute", 3, 3)
-        if args and not (args.isascii() and _ARGUMENTS.fullmatch(args)):
-            raise ValueTypeError(f"expects arguments as in 0='text',3, got {args!r}")
+        if not force:
+            validation.check_operation("E", path, self.resource_model(path))
+            if args and not (args.isascii() and _ARGUMENTS.fullmatch(args)):
+                raise ValueTypeError(f"expects arguments as in 0='text',3, got {args!r}")
         await self.request(
             Code.POST,
             path,
-            payload=args.encode("ascii"),
+            payload=args.encode("utf-8"),
             content_format=formats.TEXT.number if args else None,
             timeout_s=timeout_s,
         )
@@ -157,7 +247,9 @@ class Device:
     async def discover(self, path: str | Path, *, timeout_s: float | None = None) -> list[Link]:
         """Discover what is there and its attributes (GET, §6.3.2).
 
-        Targets are relative to the device's LwM2M root; `Link.path` is the LwM2M path.
+        Targets are relative to the device's LwM2M root; `Link.path` is the LwM2M path,
+        `Link.attributes` what is attached to it ("pmin"), `Link.version` and `Link.dimension`
+        what the device tells of objects and multiple resources.
         """
         path = _need(path, "discover", 0, 3)
         answer = await self.request(Code.GET, path, accept=LINK_FORMAT, timeout_s=timeout_s)
@@ -174,6 +266,7 @@ class Device:
         *,
         format: FormatLike | None = None,
         timeout_s: float | None = None,
+        force: bool = False,
     ) -> Path:
         """Create an instance (POST on the object, §6.3.7) and return its path.
 
@@ -181,15 +274,29 @@ class Device:
         """
         path = _need(path, "create", 1, 2)
         obj = Path(path.ids[:1])
-        codec = formats.get(format) if format is not None else TLV
-        if path.depth == 2:
-            payload = codec.encode(self._entries(path, values or {}), obj, self.type_of)
-        elif values:
-            payload = codec.encode(self._entries(obj / 0, values), obj / 0, self.type_of)
-        else:
+        codec = formats.get(format) if format is not None else self._default_format()
+        # Who leaves the id to the device sends resources without one: only TLV can do so.
+        target = path if path.depth == 2 else obj / 0
+        given = flatten(target, values) if values or path.depth == 2 else []
+        entries, type_of = self._checked(given, "create", force)
+        if not force:
+            validation.check_create(path, self.object_model(path), entries)
+        if not entries:
             payload = b""
+        elif path.depth == 2:
+            payload = codec.encode(entries, obj, type_of)
+        else:
+            if codec is not formats.TLV:
+                if format is not None:
+                    raise FormatError(f"{codec} needs the id of the new instance, as in {target}")
+                codec = formats.TLV
+            payload = codec.encode(entries, target, type_of)
         answer = await self.request(
-            Code.POST, obj, payload=payload, content_format=codec.number, timeout_s=timeout_s
+            Code.POST,
+            obj,
+            payload=payload,
+            content_format=codec.number if payload else None,
+            timeout_s=timeout_s,
         )
         location = Link("/" + "/".join(answer.opt.location_path))
         told = below(location, self.registration.links.root).path
@@ -207,21 +314,30 @@ class Device:
         await self.request(Code.DELETE, path, timeout_s=timeout_s)
 
     async def write_attributes(
-        self, path: str | Path, *, timeout_s: float | None = None, **attributes: float | None
+        self,
+        path: str | Path,
+        *,
+        timeout_s: float | None = None,
+        force: bool = False,
+        **attributes: float | None,
     ) -> None:
         """Set attributes such as ``pmin=10, gt=25.5`` (PUT with queries, §6.3.4).
 
         None takes an attribute away.
         """
         path = _need(path, "write attributes", 1, 4)
-        query = []
-        for name, value in attributes.items():
-            if name not in ATTRIBUTES:
+        for name in attributes:
+            if name not in ATTRIBUTES and not force:
                 known = ", ".join(ATTRIBUTES)
                 raise ValueTypeError(f"unknown attribute {name}; known are {known}")
-            query.append(name if value is None else f"{name}={value:.17g}")
-        if not query:
+        if not attributes:
             raise ValueTypeError("no attribute to write")
+        if not force:
+            validation.check_attributes(path, self.resource_model(path), attributes)
+        query = [
+            name if value is None else f"{name}={_decimal(value)}"
+            for name, value in attributes.items()
+        ]
         await self.request(Code.PUT, path, query=query, timeout_s=timeout_s)
 
     async def request(
@@ -258,18 +374,53 @@ class Device:
                 path=str(path),
             )
 
-    def _entries(self, path: Path, value: Any) -> list[Entry]:
-        """The entries to send, each checked against its type: an error names its resource."""
-        entries = []
-        for entry in flatten(path, value):
-            kind = self.type_of(entry.path)
-            if entry.value is not None and kind is not None:
+    def _checked(
+        self, entries: Sequence[Entry], operation: str, force: bool
+    ) -> tuple[list[Entry], TypeLookup]:
+        """The entries to send, each checked against its definition, and their types.
+
+        With `force`, a value of another type goes as what it is.
+        """
+        checked: list[Entry] = []
+        untyped: set[Path] = set()
+        for entry in entries:
+            resource = self.resource_model(entry.path)
+            # A new instance may be given what it could not be told later.
+            new = operation == "create" and resource is not None and resource.readable
+            if not force and not new:
+                validation.check_operation("W", entry.path, resource)
+            if entry.value is not None and resource is not None:
                 try:
-                    entry = Entry(entry.path, check(entry.value, kind))
+                    entry = Entry(entry.path, check(entry.value, resource.type))
                 except ValueTypeError as problem:
-                    raise ValueTypeError(f"{entry.path} {problem}") from None
-            entries.append(entry)
-        return entries
+                    if not force:
+                        name = validation.label(entry.path, resource)
+                        raise type(problem)(f"{name} {problem}") from None
+                    untyped.add(entry.path)
+            if not force:
+                validation.check_entry(entry, resource)
+            checked.append(entry)
+
+        def type_of(path: Path) -> DataType | None:
+            return None if path in untyped else self.type_of(path)
+
+        return checked, type_of
+
+    def _composite(self, format: FormatLike | None) -> tuple[PathListFormat, Format]:
+        """How to send a list of paths, and what to ask the answer in."""
+        if format is None:
+            asking = formats.choose_composite(self.registration.links.formats)
+            wish: Format = asking
+        else:
+            wish = formats.get(format)
+            if not wish.carries_root:
+                raise FormatError(f"{wish} cannot carry a composite read")
+            asking = wish if isinstance(wish, PathListFormat) else formats.SENML_CBOR
+        answers = {
+            formats.SENML_ETCH_JSON.number: formats.SENML_JSON,
+            formats.SENML_ETCH_CBOR.number: formats.SENML_CBOR,
+        }
+        return asking, answers.get(wish.number, wish)
 
     def _default_format(self) -> Format:
         return formats.choose(self.registration.links.formats)
@@ -291,3 +442,17 @@ def _number(which: FormatLike, raw: bool) -> int:
 def _format_of(answer: Message) -> int | None:
     number = answer.opt.content_format
     return None if number is None else int(number)
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """Without those that others cover: a device might answer twice."""
+    return [p for p in paths if not any(q != p and q.covers(p) for q in paths)]
+
+
+def _decimal(value: float) -> str:
+    """A number as RFC 3986 queries and LwM2M's grammar have it: no exponent."""
+    if isinstance(value, int):
+        return str(int(value))  # also of a bool
+    if not math.isfinite(value):
+        return repr(value)  # only when forced
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")

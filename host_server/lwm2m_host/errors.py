@@ -19,6 +19,18 @@ class ValueTypeError(Lwm2mError, ValueError):
     """The value does not fit the resource's data type."""
 
 
+class OutOfRange(ValueTypeError):
+    """The value has the right type, and is not among those that the definition allows."""
+
+
+class OperationRefused(Lwm2mError, ValueError):
+    """The definition does not have this operation on this resource."""
+
+
+class MissingResources(Lwm2mError, ValueError):
+    """A new instance lacks mandatory resources."""
+
+
 class FormatError(Lwm2mError, ValueError):
     """A payload that cannot be decoded (or a value that the format cannot carry)."""
 

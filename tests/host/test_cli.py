@@ -186,7 +186,7 @@ async def test_what_a_device_sends_cannot_drive_the_terminal(
     [
         ("/1/0/1", "300", "c201012c"),
         ("/1/0/6", "true", "c10601"),
-        ("/3311/0/5851", "-5", "e116dbfb"),
+        ("/3311/0/5851", "50", "e116db32"),
         ("/3303/0/5750", "5", "e1167635"),
         ("/3303/0/5750", '{"a"}', "e516767b2261227d"),
         ("/3/0/13", "2013-05-02T10:40:15Z", "c40d5182428f"),
@@ -259,7 +259,7 @@ async def test_events_are_followed(serving: Serving) -> None:
         (("read", "urn:dev:1", "/3/x"), "bad path '/3/x'"),
         (("read", "urn:dev:1", "/"), "cannot read the root /"),
         (("execute", "urn:dev:1", "/3/0"), "cannot execute the instance /3/0"),
-        (("write", "urn:dev:1", "/3303/0/5700", "abc"), "/3303/0/5700 expects a float, got 'abc'"),
+        (("write", "urn:dev:1", "/3303/0/5700", "abc"), "5700 Sensor Value expects a float"),
         (("write", "urn:dev:1", "/1/0", "5"), "/1/0 expects JSON"),
         (("write", "urn:dev:1", "/1/0/1"), "Missing argument 'VALUE'"),
         (("write", "urn:dev:1", "/1/0/1", "1", "--update"), "--update needs an instance"),
@@ -288,7 +288,7 @@ async def test_wrong_arguments_are_one_line_and_exit_code_2(
     [
         (("read", "urn:dev:1", "/3/0/99"), "4.04 Not Found: /3/0/99"),
         (("read", "nobody", "/3/0"), "nobody is not registered"),
-        (("write", "urn:dev:1", "/3/0/0", "x"), "4.05 Method Not Allowed: /3/0/0"),
+        (("write", "urn:dev:1", "/3/0/0", "x", "--force"), "4.05 Method Not Allowed: /3/0/0"),
     ],
 )
 async def test_refusals_are_one_line_and_exit_code_1(

@@ -384,7 +384,7 @@ async def test_refusals_are_exceptions_of_the_api(device: Device) -> None:
     for kind, call in (
         (NotFound, device.read("/4")),
         (Unauthorized, device.read("/0/0")),
-        (MethodNotAllowed, device.write("/3/0/0", "new")),
+        (MethodNotAllowed, device.write("/3/0/0", "new", force=True)),
         (NotAcceptable, device.read("/3/0", format="text")),
         (BadRequest, device.write("/3/0/14", "noon")),
         (MethodNotAllowed, device.create("/3303", {5750: "x"})),

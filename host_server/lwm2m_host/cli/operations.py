@@ -1,4 +1,4 @@
-"""lwm2m-host read, write, execute, discover"""
+"""lwm2m-host read, write, execute, discover, create, delete, write-attributes"""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import typer
 
 from ..paths import Path
 from .failure import WrongArgument
-from .options import DEFAULT_URL, Endpoint, FormatOption, Json, PathArgument, ServerUrl, Timeout
+from .options import (
+    DEFAULT_URL,
+    Endpoint,
+    Force,
+    FormatOption,
+    Json,
+    PathArgument,
+    ServerUrl,
+    Timeout,
+)
 from .remote import ServerClient, parse_path
 from .render import cells, console, plain, print_json, rows, table
 
@@ -19,12 +28,18 @@ def add_to(app: typer.Typer) -> None:
     app.command(context_settings={"ignore_unknown_options": True})(write)
     app.command()(execute)
     app.command()(discover)
+    app.command(context_settings={"ignore_unknown_options": True})(create)
+    app.command()(delete)
+    app.command("write-attributes", context_settings={"ignore_unknown_options": True})(
+        write_attributes
+    )
 
 
 def read(
     ep: Endpoint,
     path: PathArgument,
     format: FormatOption = None,
+    force: Force = False,
     json: Json = False,
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
@@ -35,8 +50,8 @@ def read(
     {"IID": {"RID": value}}, of a multiple resource {"RIID": value}. Opaque values are hexadecimal,
     times ISO 8601, object links "3:0".
     """
-    where = _need(path, 1, 4, "read")
-    params = {"format": format} if format else {}
+    where = need(path, 1, 4, "read")
+    params = options(format, force)
     answer = ServerClient(server, timeout).client("GET", ep, str(where), params=params)
     node = answer["content"]
     if json:
@@ -68,6 +83,7 @@ def write(
         bool, typer.Option("--update", help="Keep the resources that VALUE does not name.")
     ] = False,
     format: FormatOption = None,
+    force: Force = False,
     json: Json = False,
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
@@ -76,14 +92,14 @@ def write(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = _need(path, 2, 4, "write")
+    where = need(path, 2, 4, "write")
     if update and where.depth != 2:
         raise WrongArgument(f"--update needs an instance, got {where}")
-    body = json_module.dumps(_body(where, value))
-    params = {"format": format} if format else {}
+    payload = json_module.dumps(body(where, value))
+    params = options(format, force)
     method = "POST" if update else "PUT"
-    ServerClient(server, timeout).client(method, ep, str(where), params=params, body=body)
-    _done(ep, where, json, "written")
+    ServerClient(server, timeout).client(method, ep, str(where), params=params, body=payload)
+    done(ep, where, json, "written")
 
 
 def execute(
@@ -92,6 +108,7 @@ def execute(
     args: Annotated[
         str, typer.Argument(metavar="[ARGS]", help="Arguments, for example 0='text',3")
     ] = "",
+    force: Force = False,
     json: Json = False,
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
@@ -100,9 +117,10 @@ def execute(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = _need(path, 3, 3, "execute")
-    ServerClient(server, timeout).client("POST", ep, str(where), body=args)
-    _done(ep, where, json, "executed")
+    where = need(path, 3, 3, "execute")
+    params = options(None, force)
+    ServerClient(server, timeout).client("POST", ep, str(where), params=params, body=args)
+    done(ep, where, json, "executed")
 
 
 def discover(
@@ -116,7 +134,7 @@ def discover(
 
     JSON: a list of {"path", "attributes": {"pmin": "10"}}.
     """
-    where = _need(path, 0, 3, "discover")
+    where = need(path, 0, 3, "discover")
     place = (str(where).rstrip("/")) + "/discover"
     links = ServerClient(server, timeout).client("GET", ep, place)["objectLinks"]
     if json:
@@ -129,14 +147,113 @@ def discover(
     console().print(out)
 
 
-def _need(text: str, low: int, high: int, operation: str) -> Path:
+def create(
+    ep: Endpoint,
+    path: Annotated[
+        str,
+        typer.Argument(metavar="PATH", help="/3303: the device chooses the id; /3303/1: you do."),
+    ],
+    values: Annotated[
+        str, typer.Argument(metavar="[VALUES]", help='JSON: {"5750": "attic"}.')
+    ] = "",
+    format: FormatOption = None,
+    force: Force = False,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Create an instance of an object.
+
+    JSON: {"endpoint", "path", "ok": true}; path is that of the new instance.
+    """
+    where = need(path, 1, 2, "create")
+    given = json_object(values, str(where)) if values else {}
+    if where.depth == 2:
+        resources = [_resource_node(rid, item) for rid, item in given.items()]
+        given = {"id": where.iid, "resources": resources}
+    text = json_module.dumps(given) if given else ""
+    answer = ServerClient(server, timeout).client(
+        "POST", ep, f"/{where.oid}", params=options(format, force), body=text
+    )
+    done(ep, answer["location"], json, "created")
+
+
+def delete(
+    ep: Endpoint,
+    path: PathArgument,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Delete an instance of an object, or of a resource.
+
+    JSON: {"endpoint", "path", "ok": true}.
+    """
+    where = need(path, 2, 4, "delete")
+    if where.depth == 3:
+        raise WrongArgument(f"cannot delete the resource {where}")
+    ServerClient(server, timeout).client("DELETE", ep, str(where))
+    done(ep, where, json, "deleted")
+
+
+def write_attributes(
+    ep: Endpoint,
+    path: PathArgument,
+    attributes: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=NUMBER...", help="pmin=10 gt=25.5; pmin= takes it away."),
+    ],
+    force: Force = False,
+    json: Json = False,
+    timeout: Timeout = 30.0,
+    server: ServerUrl = DEFAULT_URL,
+) -> None:
+    """Set when a device reports: pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax.
+
+    JSON: {"endpoint", "path", "ok": true}.
+    """
+    where = need(path, 1, 4, "write attributes of")
+    params = options(None, force)
+    for text in attributes:
+        name, equals, number = text.partition("=")
+        if not equals or not name or name in params or name == "timeout":
+            raise WrongArgument(f"attributes are as in pmin=10, each once, not {text}")
+        params[name] = number
+    place = f"{where}/attributes"
+    ServerClient(server, timeout).client("PUT", ep, place, params=params)
+    done(ep, where, json, "written")
+
+
+def options(format: str | None, force: bool) -> dict[str, str]:
+    """The query of an operation."""
+    return {**({"format": format} if format else {}), **({"force": "1"} if force else {})}
+
+
+def json_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object from the command line. Raises WrongArgument."""
+    try:
+        data = json_module.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise WrongArgument(f'{what} expects JSON as in {{"1": 60}}, got {text!r}')
+    return data
+
+
+def _resource_node(rid: str, value: Any) -> dict[str, Any]:
+    if not (rid.isascii() and rid.isdigit()):
+        raise WrongArgument(f"expects resource ids as keys, got {rid!r}")
+    return {"id": int(rid), ("values" if isinstance(value, dict) else "value"): value}
+
+
+def need(text: str, low: int, high: int, operation: str) -> Path:
     path = parse_path(text)
     if low <= path.depth <= high:
         return path
     raise WrongArgument(f"cannot {operation} the {path.level} {path}")
 
 
-def _body(path: Path, text: str) -> Any:
+def body(path: Path, text: str) -> Any:
     """What goes to the server: JSON for an instance, else the text, which the server converts."""
     try:
         data = json_module.loads(text) if path.depth == 2 or text.startswith("{") else None
@@ -151,7 +268,7 @@ def _body(path: Path, text: str) -> Any:
     return text
 
 
-def _done(endpoint: str, path: Path, json: bool, word: str) -> None:
+def done(endpoint: str, path: Path | str, json: bool, word: str) -> None:
     if json:
         print_json({"endpoint": endpoint, "path": str(path), "ok": True})
     else:

@@ -23,6 +23,12 @@ Timeout = Annotated[
 FormatOption = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="NAME", help="Content format: tlv, text, opaque or a number."
+        "--format",
+        metavar="NAME",
+        help="Content format: tlv, senml-cbor, senml-json, lwm2m-cbor, json, cbor, text, opaque, "
+        "or a number.",
     ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Send even what the definitions do not allow.")
 ]

@@ -14,7 +14,14 @@ from ..errors import PathError
 from ..paths import Path
 from .failure import Failure, WrongArgument
 
-_ARGUMENT_ERRORS = ("PathError", "ValueTypeError", "BadArgument")
+_ARGUMENT_ERRORS = (
+    "BadArgument",
+    "MissingResources",
+    "OperationRefused",
+    "OutOfRange",
+    "PathError",
+    "ValueTypeError",
+)
 
 
 def parse_path(text: str) -> Path:

@@ -66,6 +66,8 @@ def value_text(value: Any) -> str:
 
 def rows(node: dict[str, Any], parent: str) -> list[Row]:
     """A node as (path, name, value, units), one row per value."""
+    if node["kind"] == "root":
+        return [row for item in node["objects"] for row in rows(item, "")]
     path = f"{parent}/{node['id']}"
     kind = node["kind"]
     if kind == "obj":
@@ -93,7 +95,7 @@ def _instance_rows(node: dict[str, Any], path: str) -> list[Row]:
 
 def plain(node: dict[str, Any]) -> Any:
     """A node's values alone: a value, or dicts with ids as keys."""
-    for name in ("instances", "resources"):
+    for name in ("objects", "instances", "resources"):
         if name in node:
             return {str(item["id"]): plain(item) for item in node[name]}
     return node["values"] if "values" in node else node["value"]

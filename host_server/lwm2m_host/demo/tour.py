@@ -147,7 +147,7 @@ async def _execute(session: Session) -> str:
 
 async def _refusal(session: Session) -> str:
     try:
-        await session.device.write("/3/0/0", "somebody else")
+        await session.device.write("/3/0/0", "somebody else", force=True)
     except MethodNotAllowed as refused:
         return str(refused)
     except ResponseError as refused:

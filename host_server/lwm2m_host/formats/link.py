@@ -23,6 +23,16 @@ class Link:
         except PathError:
             return None
 
+    @property
+    def version(self) -> str | None:
+        """The object's version, ``ver=1.1``, quoted or not."""
+        return self.attributes.get("ver") or None
+
+    @property
+    def dimension(self) -> int | None:
+        """How many instances a multiple resource has, ``dim=2``."""
+        return next(iter(self.numbers("dim")), None)
+
     def numbers(self, name: str) -> list[int]:
         """The attribute as numbers: ``ct="110 112"`` gives [110, 112]; what is none is skipped."""
         words = (self.attributes.get(name) or "").replace(",", " ").split()

@@ -11,10 +11,13 @@
 | POST /api/clients/EP/OID/IID                | Write, partial update                             |
 | POST /api/clients/EP/OID/IID/RID            | Execute; the body holds the arguments, as text    |
 | DELETE /api/clients/EP/OID/IID              | Delete                                            |
+| GET /api/clients/EP/composite?paths=P,P     | Read-Composite; a path that is not there is null  |
+| PUT /api/clients/EP/composite               | Write-Composite; the body is {path: value}        |
 | GET /api/objectspecs/EP                     | definitions of the objects that the device has    |
 | GET /api/events[?ep=EP]                     | server-sent events                                |
 
-Reads and writes take `?format=` (name or number), everything takes `?timeout=` (seconds).
+Reads and writes take `?format=` (name or number), everything takes `?timeout=` (seconds). What the
+definitions do not allow is refused here; `?force=1` sends it all the same.
 There is no password: it listens on loopback, and refuses other Host and Origin headers.
 """
 

@@ -19,6 +19,7 @@ from ..server import Server
 from . import nodes
 from .problems import BadArgument
 
+_ACTIONS = ("discover", "attributes", "composite")
 BODY_LIMIT = 16 * 1024 * 1024
 _SUCCESS = {
     "CONTENT": "CONTENT(205)",
@@ -61,61 +62,100 @@ async def client(request: Request) -> JSONResponse:
     """Everything below /api/clients/EP."""
     endpoint, *tail = _parts(request, "/api/clients/")
     device = _server(request).device(endpoint)
-    action = tail.pop() if tail and tail[-1] in ("discover", "attributes") else ""
+    action = tail.pop() if tail and tail[-1] in _ACTIONS else ""
     path = Path.parse("/".join(tail))
     timeout_s = _timeout(request)
+    force = _force(request)
     match request.method, action:
         case "GET" | "HEAD", "discover":
             links = await device.discover(path, timeout_s=timeout_s)
             return _success("CONTENT", objectLinks=nodes.links(links))
         case "PUT", "attributes":
             attributes = _attributes(request)
-            await device.write_attributes(path, timeout_s=timeout_s, **attributes)
+            await device.write_attributes(path, timeout_s=timeout_s, force=force, **attributes)
             return _success("CHANGED")
-        case _, "discover" | "attributes":
+        case "GET" | "HEAD", "composite":
+            return await _read_composite(request, device, timeout_s, force)
+        case "PUT", "composite":
+            await _write_composite(request, device, timeout_s, force)
+            return _success("CHANGED")
+        case _, "discover" | "attributes" | "composite":
             return JSONResponse({"message": f"no {request.method} here"}, 405)
         case "GET" | "HEAD", _:
             if not tail:
                 return JSONResponse(nodes.registration(device.registration))
-            return await _read(request, device, path, timeout_s)
+            return await _read(request, device, path, timeout_s, force)
         case "PUT", _:
-            value = nodes.typed(device, path, nodes.plain(await _json(request)))
-            await device.write(path, value, format=_format(request), timeout_s=timeout_s)
+            value = nodes.typed(device, path, nodes.plain(await _json(request)), force)
+            await device.write(
+                path, value, format=_format(request), timeout_s=timeout_s, force=force
+            )
             return _success("CHANGED")
         case "DELETE", _:
             await device.delete(path, timeout_s=timeout_s)
             return _success("DELETED")
-    return await _post(request, device, path, timeout_s)
+    return await _post(request, device, path, timeout_s, force)
 
 
 async def _read(
-    request: Request, device: Device, path: Path, timeout_s: float | None
+    request: Request, device: Device, path: Path, timeout_s: float | None, force: bool
 ) -> JSONResponse:
-    value = await device.read(path, format=_format(request), timeout_s=timeout_s)
+    value = await device.read(path, format=_format(request), timeout_s=timeout_s, force=force)
     return _success("CONTENT", content=nodes.node(device, path, value))
 
 
+async def _read_composite(
+    request: Request, device: Device, timeout_s: float | None, force: bool
+) -> JSONResponse:
+    paths = [Path.parse(text) for text in request.query_params.get("paths", "").split(",") if text]
+    found = await device.read_composite(
+        paths, format=_format(request), timeout_s=timeout_s, force=force
+    )
+    content = {
+        str(path): nodes.node(device, path, found[str(path)]) if str(path) in found else None
+        for path in paths
+    }
+    return _success("CONTENT", content=content)
+
+
+async def _write_composite(
+    request: Request, device: Device, timeout_s: float | None, force: bool
+) -> None:
+    body = await _json(request)
+    if not isinstance(body, dict):
+        raise BadArgument("the body is an object with paths as keys")
+    values = {}
+    for text, item in body.items():
+        path = Path.parse(text)
+        values[path] = nodes.typed(device, path, nodes.plain(item), force)
+    await device.write_composite(values, format=_format(request), timeout_s=timeout_s, force=force)
+
+
 async def _post(
-    request: Request, device: Device, path: Path, timeout_s: float | None
+    request: Request, device: Device, path: Path, timeout_s: float | None, force: bool
 ) -> JSONResponse:
     if path.depth == 3:
         args = (await _body(request)).decode("utf-8", "replace")
-        await device.execute(path, args, timeout_s=timeout_s)
+        await device.execute(path, args, timeout_s=timeout_s, force=force)
         return _success("CHANGED")
     if path.depth == 2:
-        value = nodes.typed(device, path, nodes.plain(await _json(request)))
-        await device.write(path, value, format=_format(request), update=True, timeout_s=timeout_s)
+        value = nodes.typed(device, path, nodes.plain(await _json(request)), force)
+        await device.write(
+            path, value, format=_format(request), update=True, timeout_s=timeout_s, force=force
+        )
         return _success("CHANGED")
     if path.depth != 1:
         raise MethodNotAllowed("4.05", str(path))
     body = await _json(request) if await _body(request) else {}
     if isinstance(body, dict) and isinstance(body.get("id"), int):
         target = path / body["id"]
-        value = nodes.typed(device, target, nodes.plain({"resources": [], **body}))
+        value = nodes.typed(device, target, nodes.plain({"resources": [], **body}), force)
     else:
         target = path
-        value = nodes.typed(device, path / 0, nodes.plain(body))
-    made = await device.create(target, value, format=_format(request), timeout_s=timeout_s)
+        value = nodes.typed(device, path / 0, nodes.plain(body), force)
+    made = await device.create(
+        target, value, format=_format(request), timeout_s=timeout_s, force=force
+    )
     return _success("CREATED", location=str(made))
 
 
@@ -128,6 +168,13 @@ def _format(request: Request) -> Format | None:
     except UnknownFormat:
         known = ", ".join(formats.names())
         raise BadArgument(f"unknown format {wish!r}; known are {known}") from None
+
+
+def _force(request: Request) -> bool:
+    word = request.query_params.get("force", "")
+    if word.lower() not in ("", "0", "1", "false", "true"):
+        raise BadArgument(f"force is 0 or 1, got {word!r}")
+    return word.lower() in ("1", "true")
 
 
 def _timeout(request: Request) -> float | None:
@@ -146,7 +193,7 @@ def _timeout(request: Request) -> float | None:
 def _attributes(request: Request) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name, text in request.query_params.items():
-        if name == "timeout":
+        if name in ("timeout", "force"):
             continue
         try:
             found[name] = float(text) if text else None

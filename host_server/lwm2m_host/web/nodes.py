@@ -15,6 +15,7 @@ from ..formats.link import Link
 from ..models import ObjectModel
 from ..paths import Path
 from ..registry import Registration, below
+from ..validation import label
 from ..values import DataType, Value, from_json, parse, to_json
 
 TYPE_NAMES = {
@@ -31,7 +32,12 @@ def type_name(kind: DataType | None) -> str:
 
 
 def node(device: Device, path: Path, value: Any) -> dict[str, Any]:
-    """What Read returned for a path, as a node: obj, instance, single- or multiResource."""
+    """What Read returned for a path, as a node: obj, instance, single- or multiResource.
+
+    The root, which only Read-Composite knows, is a node with `objects`.
+    """
+    if path.depth == 0:
+        return {"kind": "root", "objects": [node(device, path / o, v) for o, v in value.items()]}
     out: dict[str, Any] = {"kind": "", "id": path.ids[-1]}
     if path.depth == 1:
         model = device.object_model(path)
@@ -73,6 +79,8 @@ def plain(body: Any) -> Any:
         return {str(_id(item)): plain(item) for item in _list(body, "resources")}
     if "instances" in body:
         return {str(_id(item)): plain(item) for item in _list(body, "instances")}
+    if "objects" in body:
+        return {str(_id(item)): plain(item) for item in _list(body, "objects")}
     if "values" in body:
         return body["values"]
     if "value" in body:
@@ -98,20 +106,26 @@ def _id(item: Any) -> int:
     return number
 
 
-def typed(device: Device, path: Path, value: Any) -> Any:
+def typed(device: Device, path: Path, value: Any, force: bool = False) -> Any:
     """Plain JSON as Python values, each converted by its resource's type.
 
-    Raises ValueTypeError, which names the resource.
+    Raises ValueTypeError, which names the resource. With `force`, what cannot be converted stays
+    what it is.
     """
     if isinstance(value, dict):
-        return {key: typed(device, _child(path, key), item) for key, item in value.items()}
-    kind = device.type_of(path)
+        return {key: typed(device, _child(path, key), item, force) for key, item in value.items()}
+    resource = device.resource_model(path)
+    kind = resource.type if resource else None
     if path.depth < 3:
         raise ValueTypeError(f"{path} expects an object with resource ids as keys, got {value!r}")
     try:
         return _untyped(value) if kind is None else from_json(value, kind)
     except ValueTypeError as error:
-        raise ValueTypeError(f"{path} {error}") from None
+        if force:
+            return _untyped(value)
+        if resource is not None and kind is DataType.NONE:
+            raise ValueTypeError(f"{label(path, resource)} may only be executed") from None
+        raise ValueTypeError(f"{label(path, resource)} {error}") from None
 
 
 def _untyped(value: Any) -> Value:
