@@ -26,7 +26,7 @@ from testing import eq, heap_locked
 
 from lwm2m.objects.access_control import (
     CREATE,
-    DELETE as MAY_DELETE,
+    DELETE_RIGHT as MAY_DELETE,
     EXECUTE,
     MAX_ID,
     READ,

@@ -15,7 +15,7 @@ from lwm2m.objects.base import Lwm2mError, Object
 READ = const(1)
 WRITE = const(2)
 EXECUTE = const(4)
-DELETE = const(8)
+DELETE_RIGHT = const(8)
 CREATE = const(16)
 
 # No instance and no server has this id: as `target_iid` it stands for the object, whose entry

@@ -1,14 +1,16 @@
 """Connectivity Monitoring (object 4): the network that the device is in.
 
-wlan = network.WLAN(network.STA_IF)
-client.add(
-    ConnectivityMonitoring(
-        bearer=21,
-        rssi_dbm=lambda: wlan.status("rssi"),
-        addresses=lambda: (wlan.ifconfig()[0],),
-        routers=lambda: (wlan.ifconfig()[2],),
+    wlan = network.WLAN(network.STA_IF)
+    client.add(
+        ConnectivityMonitoring(
+            bearer=21,
+            rssi_dbm=lambda: wlan.status("rssi"),
+            addresses=lambda: (wlan.ifconfig()[0],),
+            routers=lambda: (wlan.ifconfig()[2],),
+        )
     )
-)
+
+Values may be functions: they are asked when a server reads.
 """
 
 from micropython import const

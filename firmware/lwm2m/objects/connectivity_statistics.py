@@ -1,8 +1,10 @@
 """Connectivity Statistics (object 7): what was sent and received while a server let it count.
 
-statistics = client.add(ConnectivityStatistics())
-for registration in client.registrations:
-    statistics.attach(registration.transport)
+    statistics = client.add(ConnectivityStatistics())
+    for registration in client.registrations:
+        statistics.attach(registration.transport)
+
+What is not attached can be counted with `count_tx` and `count_rx`.
 """
 
 from micropython import const

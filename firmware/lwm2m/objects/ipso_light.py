@@ -1,7 +1,9 @@
 """IPSO outputs with hours of operation: light, power control and other actuators, dimmer.
 
-light = client.add(Light(dimmer=50))
-light.drive = lambda percent: pwm.duty_u16(percent * 65535 // 100)
+    light = client.add(Light(dimmer=50))
+    light.drive = lambda percent: pwm.duty_u16(percent * 65535 // 100)
+
+`drive` is called with the percentage whenever that changes.
 """
 
 from micropython import const

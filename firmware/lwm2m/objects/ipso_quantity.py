@@ -1,6 +1,8 @@
-"""IPSO sensors that can be calibrated, each for one quantity: see the table at the end.
+"""IPSO sensors that can be calibrated, each for one quantity:
 
-from lwm2m.objects.ipso_quantity import Voltage
+    from lwm2m.objects.ipso_quantity import Voltage
+
+Their names are in the table at the end; a class that nobody imports is never made.
 """
 
 from micropython import const

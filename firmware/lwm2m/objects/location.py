@@ -1,7 +1,9 @@
 """Location (object 6): where the device is, and when it was there.
 
-location = client.add(Location())
-location.fix(47.3769, 8.5417, altitude=408, speed=1.5)
+    location = client.add(Location())
+    location.fix(47.3769, 8.5417, altitude=408, speed=1.5)
+
+Single precision, as most boards have it, places a device to within a few metres.
 """
 
 import time

@@ -1,6 +1,8 @@
 """LwM2M v1.1 Test Object (3442): every data type, single and multiple, for tests of servers.
 
-client.allow_create(TestObject)
+    client.allow_create(TestObject)
+
+lets servers create more of them.
 """
 
 from micropython import const
