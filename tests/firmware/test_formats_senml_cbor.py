@@ -384,6 +384,16 @@ def test_composite_paths():
     eq(read(CODEC, one((0, "/3/0"), (2, 1)), {}, 0), ["error"])
 
 
+def test_first_record_without_a_value_has_none():
+    reader = CODEC.reader()
+    b = one(PATH5)
+    reader.open(b, 0, len(b), (0, 0, 0, 0), 0)
+    eq(
+        (reader.next(), reader.has_value, reader.value(INT), reader.error),
+        (True, False, None, True),
+    )
+
+
 def test_composite_through_a_client():
     bench, part = bench_of(CODEC, ETCH)
     bench.registered()

@@ -430,5 +430,15 @@ def test_composite_through_a_client():
     eq(state(part), old)
 
 
+def test_first_record_without_a_value_has_none():
+    reader = CODEC.reader()
+    b = b'[{"n":"/9999/0/5"}]'
+    reader.open(b, 0, len(b), (0, 0, 0, 0), 0)
+    eq(
+        (reader.next(), reader.has_value, reader.value(INT), reader.error),
+        (True, False, None, True),
+    )
+
+
 def test_every_type_is_named():
     eq(sorted(set(flags for flags, _ in ALL)), list(range(1, 10)))

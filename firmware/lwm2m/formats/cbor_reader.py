@@ -35,7 +35,7 @@ class CborParser(Reader):
 
     oid = -1
     has_value = True
-    info = n = 0
+    mark = info = n = 0
 
     def begin(self, buf, start, end):
         self.buf = buf

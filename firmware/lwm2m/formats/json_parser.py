@@ -35,8 +35,9 @@ class JsonParser(Reader):
     ARRAY = 91
     MAP = 123
 
-    oid = -1
+    oid = label = -1
     has_value = True
+    mark = 0
 
     def begin(self, buf, start, end):
         self.buf = buf
