@@ -21,7 +21,7 @@ _PRIORITY = const(1)
 _DESCRIPTION = const(3)
 _FORMAT = const(4)
 _APP_ID = const(5)
-_LONGEST = const(32)
+_TEXT_LIMIT = const(32)
 
 
 class BinaryAppDataContainer(Object):
@@ -50,7 +50,7 @@ class BinaryAppDataContainer(Object):
         if rid == _PRIORITY:
             good = 0 <= value <= 2 or 101 <= value <= 254
         elif rid == _DESCRIPTION or rid == _FORMAT:
-            good = len(value.encode()) <= _LONGEST
+            good = len(value.encode()) <= _TEXT_LIMIT
         else:
             good = rid != _APP_ID or value >> 16 == 0
         if not good:

@@ -28,7 +28,7 @@ _TO_BUSY = const(5904)
 _FALLING = const(1)
 _RISING = const(2)
 _BOTH = const(3)
-_LONGEST_MS = const(0x1FFFFFFF)
+_DELAY_LIMIT = const(0x1FFFFFFF)
 
 
 class Input(Object):
@@ -109,7 +109,7 @@ class DigitalInput(Input):
 
     def check(self, rid, value):
         if (rid == _EDGE and not _FALLING <= value <= _BOTH) or (
-            rid == _DEBOUNCE and not 0 <= value <= _LONGEST_MS
+            rid == _DEBOUNCE and not 0 <= value <= _DELAY_LIMIT
         ):
             raise Lwm2mError()
 
@@ -162,7 +162,7 @@ class Presence(Input):
         return self.to_busy_ms if state else self.to_clear_ms
 
     def check(self, rid, value):
-        if _TO_CLEAR <= rid <= _TO_BUSY and not 0 <= value <= _LONGEST_MS:
+        if _TO_CLEAR <= rid <= _TO_BUSY and not 0 <= value <= _DELAY_LIMIT:
             raise Lwm2mError()
 
     def clear(self, rid, name):

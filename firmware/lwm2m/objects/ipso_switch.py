@@ -21,7 +21,7 @@ _UP_COUNTER = const(5541)
 _DOWN_COUNTER = const(5542)
 _APPLICATION = const(5750)
 _INPUT = const(5547)
-_LONGEST_MS = const(0x1FFFFFFF)
+_TIME_LIMIT = const(0x1FFFFFFF)
 
 
 class OnOffSwitch(Input):
@@ -71,7 +71,7 @@ class OnOffSwitch(Input):
         self.changed(_OFF_TIME)
 
     def check(self, rid, value):
-        if (rid == _ON_TIME or rid == _OFF_TIME) and not 0 <= value <= _LONGEST_MS:
+        if (rid == _ON_TIME or rid == _OFF_TIME) and not 0 <= value <= _TIME_LIMIT:
             raise Lwm2mError()
 
 
@@ -116,7 +116,7 @@ class UpDownControl(Object):
         self.changed(_DOWN)
 
     def check(self, rid, value):
-        if rid != _APPLICATION and not 0 <= value <= _LONGEST_MS:
+        if rid != _APPLICATION and not 0 <= value <= _TIME_LIMIT:
             raise Lwm2mError()
 
     def clear(self, rid, name):

@@ -15,10 +15,10 @@ _RW = const(0x30)
 _E = const(0x40)
 _MANDATORY = const(0x100)
 
-_INPUTS = const(5501)
+_COUNTER = const(5501)
 _MODE = const(5526)
-_COUNTER = const(5534)
-_STATE = const(5543)
+_OUTPUT_COUNTER = const(5534)
+_OUTPUT_STATE = const(5543)
 _CUMULATIVE = const(5544)
 _APPLICATION = const(5750)
 _ON = const(5850)
@@ -62,7 +62,7 @@ class _Timed(Output):
         self.changed(_ON)
         if rises:
             self.inputs += 1
-            self.changed(_INPUTS)
+            self.changed(_COUNTER)
         return rises
 
     def check(self, rid, value):
@@ -164,10 +164,10 @@ class Timer(_Timed):
             self.output = output
             if output:
                 self.counter += 1
-                self.changed(_COUNTER)
+                self.changed(_OUTPUT_COUNTER)
             elif self._rest:
                 self._rest.start(self.min_off_s)
-            self.act(_STATE, output)
+            self.act(_OUTPUT_STATE, output)
 
     def trigger(self, args=None):
         """Start, as if the input had risen; modes 2 and 3 need it to stay, the others do not."""
