@@ -88,6 +88,7 @@ class Model:
     def __init__(self, *instances):
         self.objects = instances
         self.classes = {}
+        self.codecs = ()
         self.access = self.current = None
 
 

@@ -4,7 +4,12 @@ from micropython import const
 
 from lwm2m.formats.base import decimal
 
+_W = const(0x20)
+_RW = const(0x30)
+_E = const(0x40)
 _MULTI = const(0x80)
+
+_TLV = const(11542)
 
 
 def discover(link, out, client, path, depth):
@@ -30,7 +35,7 @@ def discover(link, out, client, path, depth):
         table = instance.RESOURCES
         for i in range(0, len(table), 3):
             rid = table[i]
-            if (depth < 3 or rid == path[2]) and instance.exists_at(i):
+            if (depth < 3 or rid == path[2]) and exists(instance, i):
                 link.open(out, oid, iid, rid)
                 out.byte(62)
                 if table[i + 1] & _MULTI and depth > 1:
@@ -40,6 +45,30 @@ def discover(link, out, client, path, depth):
                     _attach(out, attributes, (oid, iid, rid))
                 if out.more:
                     return
+
+
+def exists(instance, i):
+    """Whether the resource at index `i` of its table is there: it has a value, or a method to
+    execute, or can only be written, or takes a stream."""
+    table = instance.RESOURCES
+    flags = table[i + 1]
+    if flags & _E:
+        return getattr(instance, table[i + 2], None) is not None
+    if flags & _RW == _W or table[i] in instance.STREAMS:
+        return True
+    return instance.value_at(i) is not None
+
+
+def root(link, out, client):
+    """Write the root link of a registration, with the formats that a server may ask for, if there
+    are more than the ones every server expects (§6.2.1: without it, TLV)."""
+    formats = ""
+    for codec in client.codecs:
+        if codec.FORMAT > 42 and codec.FORMAT != _TLV:
+            formats += "%d " % codec.FORMAT
+    if formats:
+        out.put('</>;rt="oma.lwm2m";ct="%s%d"' % (formats, _TLV))
+        link.state = False
 
 
 def _attach(out, attributes, path):

@@ -19,6 +19,10 @@ class Link(Codec):
         An object is listed alone when it has a version or no instance.
         """
         self.state = True
+        if len(client.codecs) > 2:
+            from lwm2m.formats.discover import root
+
+            root(self, out, client)
         last = -1
         for instance in client.objects:
             oid = instance.OID

@@ -82,8 +82,11 @@ def _serve(client, message, out):
             return _NOT_FOUND
         if depth > 3 and path[3] not in instances(value):
             return _NOT_FOUND
-    elif depth > 2 and (depth > 3 or not instance.exists_at(index)):
-        return _NOT_FOUND
+    elif depth > 2:
+        from lwm2m.formats.discover import exists
+
+        if depth > 3 or not exists(instance, index):
+            return _NOT_FOUND
     if accept < 0:
         accept = _TLV
         if depth == 4 or (depth == 3 and not flags & _MULTI):

@@ -24,7 +24,6 @@ from micropython import const
 
 _NOT_FOUND = const(0x84)
 _R = const(0x10)
-_E = const(0x40)
 _MULTI = const(0x80)
 
 
@@ -124,16 +123,6 @@ class Object:
         """The value of the resource at index `i` of the table, None if it does not exist."""
         table = self.RESOURCES
         return self.read(table[i], table[i + 2])
-
-    def exists_at(self, i):
-        """Whether the resource at index `i` is there: it has a value, or a method to execute, or
-        can only be written, or takes a stream."""
-        flags = self.RESOURCES[i + 1]
-        if flags & _E:
-            return getattr(self, self.RESOURCES[i + 2], None) is not None
-        if not flags & _R or self.RESOURCES[i] in self.STREAMS:
-            return True
-        return self.value_at(i) is not None
 
     def visit(self, codec, out):
         """Write every readable resource that exists through `codec`."""
