@@ -17,6 +17,7 @@ from pathlib import Path
 
 import block_bench
 from device_runs import MPY, ROOT, SCRIPTS, BenchError, compile_mpy, finish, prepare, running
+from format_bench import measure_formats
 from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,7 @@ HOW_TO = "microCoAPy: not measured; set MICROCOAPY to a checkout of insighio/mic
 # What issue and design ask for: (metric, at most or at least, value)
 TARGETS: dict[str, tuple[str, float]] = {
     **{f"codec.{name}.heap_bytes": ("<=", 0) for name in CODEC},
+    **{f"format.{name}.scalar.encode.heap_bytes": ("<=", 0) for name in ("tlv", "text", "cbor")},
     "registered.heap_bytes": ("<=", 32 * 1024),
     "min_heap.cycle.kb": ("<=", 56),
     "serve_read.garbage_bytes": ("<=", 192),
@@ -242,6 +244,7 @@ def main() -> int:
         measure_speed(metrics)
         metrics.update(block_bench.measure())
         measure_endurance(metrics)
+        metrics.update(measure_formats())
     except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
         notes = getattr(problem, "__notes__", [])
         print("\n".join([f"bench: {problem!r}", *notes]), file=sys.stderr)
