@@ -210,6 +210,7 @@ class Client:
 
     def after(self, ms, callback):
         """Call `callback()` in `ms` milliseconds, from `step`."""
+        self.clock.update()
         deadline = Deadline(self.clock)
         deadline.after(ms)
         self.timers.append((deadline, callback))

@@ -66,7 +66,10 @@ class Object:
 
     def read(self, rid, name):
         """The value of a resource. Refuse with `Lwm2mError`."""
-        value = getattr(self, name, None) if name else self.more and self.more.get(rid)
+        if name:
+            value = getattr(self, name, None)
+        else:
+            value = self.more.get(rid) if self.more else None
         return value() if callable(value) else value
 
     def check(self, rid, value):
