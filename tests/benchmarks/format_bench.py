@@ -19,7 +19,7 @@ from device_runs import MPY, finish, prepare, running
 FORMATS = ("tlv", "text", "opaque", "cbor", "senml_json", "senml_cbor", "json", "lwm2m_cbor")
 
 # Folders whose modules a program adds, or that are loaded when they are first needed
-OPTIONAL = ("formats", "objects", "interfaces", "coap", ".")
+OPTIONAL = ("formats", "objects", "interfaces", "coap")
 
 
 def measure_formats() -> dict[str, float]:
@@ -39,8 +39,6 @@ def measure_modules() -> dict[str, float]:
     metrics: dict[str, float] = {}
     for folder in OPTIONAL:
         for path in sorted((MPY / "lwm2m" / folder).glob("*.mpy")):
-            if path.stem == "__init__":
-                continue
             name = ".".join(path.relative_to(MPY).with_suffix("").parts)
             with running("format_modules", name, heap="256k") as process:
                 heap_bytes = int(finish(process).split()[-1])
