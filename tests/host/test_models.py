@@ -27,7 +27,9 @@ ITEM = """<Item ID="5"><Name>Flow</Name><Operations>RW</Operations>
 
 def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None:
     found = {item.id: item for item in Models.default()}
-    assert {0, 1, 2, 3, 4, 5, 6, 7, 3303, 3304, 3311, 3315} <= set(found)
+    assert {0, 1, 2, 3, 4, 5, 6, 7, 16, 19, 3442, *range(3200, 3204)} <= set(found)
+    assert {*range(3300, 3306), 3311, 3312, 3313, *range(3315, 3319), 3325, 3328} <= set(found)
+    assert {3338, 3340, 3342, 3347} <= set(found)
     assert all(item.resources and item.name and item.description for item in found.values())
     for item in found.values():
         for resource in item.resources.values():
@@ -48,6 +50,18 @@ def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None
         ("/6/0/0", "Latitude", DataType.FLOAT, "R", False, "lat"),
         ("/3303/0/5700", "Sensor Value", DataType.FLOAT, "R", False, ""),
         ("/3311/0/5850", "On/Off", DataType.BOOLEAN, "RW", False, ""),
+        ("/16/0/0", "Identity", DataType.STRING, "RW", True, ""),
+        ("/19/0/0", "Data", DataType.OPAQUE, "RW", True, ""),
+        ("/3200/0/5500", "Digital Input State", DataType.BOOLEAN, "R", False, ""),
+        ("/3203/0/5650", "Analog Output Current Value", DataType.FLOAT, "RW", False, ""),
+        ("/3302/0/5903", "Busy to Clear delay", DataType.INTEGER, "RW", False, "ms"),
+        ("/3305/0/5806", "Active Power Calibration", DataType.FLOAT, "W", False, "W"),
+        ("/3313/0/5702", "X Value", DataType.FLOAT, "R", False, ""),
+        ("/3340/0/5521", "Delay Duration", DataType.FLOAT, "RW", False, "s"),
+        ("/3342/0/5854", "Off Time", DataType.INTEGER, "RW", False, "s"),
+        ("/3347/0/5501", "Digital Input Counter", DataType.INTEGER, "R", False, ""),
+        ("/3442/0/1125", "Multiple Unsigned Integer Value", DataType.UNSIGNED, "RW", True, ""),
+        ("/3442/0/180", "CoreLnk Value", DataType.CORELNK, "RW", False, ""),
     ],
 )
 def test_shipped_resources_are_as_the_registry_has_them(
@@ -60,6 +74,13 @@ def test_shipped_resources_are_as_the_registry_has_them(
     assert resource.operations == operations
     assert resource.multiple is multiple
     assert resource.units == units
+
+
+def test_nobody_changes_what_is_shipped_for_others() -> None:
+    Models.default().add(ObjectModel(3, "mine", (1, 2)))
+    device = Models.default().object(3)
+    assert device is not None
+    assert device.name == "Device"
 
 
 def test_security_is_never_readable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 from pathlib import Path as FilePath
 
@@ -24,12 +25,7 @@ class Models:
     @classmethod
     def default(cls) -> Models:
         """The definitions shipped with this package."""
-        models = cls()
-        for entry in files(__package__).joinpath("oma").iterdir():
-            if entry.name.endswith(".xml"):
-                for item in parse_xml(entry.read_bytes(), entry.name):
-                    models.add(item)
-        return models
+        return cls(_shipped())
 
     def load(self, folder: str | FilePath) -> list[str]:
         """Add every ``*.xml`` of a folder, and of the folders in it, to this collection.
@@ -83,3 +79,14 @@ class Models:
     def type_of(self, path: Path, version: str | None = None) -> DataType | None:
         resource = self.resource(path, version)
         return resource.type if resource else None
+
+
+@cache  # a test suite makes a server for each test; a definition does not change
+def _shipped() -> tuple[ObjectModel, ...]:
+    folder = files(__package__).joinpath("oma")
+    return tuple(
+        item
+        for entry in folder.iterdir()
+        if entry.name.endswith(".xml")
+        for item in parse_xml(entry.read_bytes(), entry.name)
+    )
