@@ -112,6 +112,35 @@ def test_every_value_survives_its_way():
     check_round_trips(CODEC)
 
 
+def test_decimal_fractions_are_floats():
+    for raw, value in (
+        ("c4 82 21 19 6ab3", 273.15),
+        ("c4 82 01 38 63", -1000.0),
+        ("c4 82 00 00", 0.0),
+        ("c4 82 39 03e6 1b ffffffffffffffff", 0.0),
+    ):
+        eq((raw, value_of(CODEC, hexed(raw), FLOAT)), (raw, value))
+        eq((raw, value_of(CODEC, hexed(raw), INT)), (raw, "error"))
+    for raw in (
+        "c4 82 19 0190 01",
+        "c4 82 1903e8 00",
+        "c4 81 01",
+        "c4 83 00 00 00",
+        "c4 9f 00 01 ff",
+    ):
+        eq((raw, value_of(CODEC, hexed(raw), FLOAT)), (raw, "error"))
+    for raw in (
+        "c4 01",
+        "c4",
+        "c4 82 00",
+        "c4 82 00 f5",
+        "c4 82 61 31 01",
+        "c5 82 00 01",
+        "c4 a1 00 00",
+    ):
+        eq((raw, value_of(CODEC, hexed(raw), FLOAT)), (raw, "error"))
+
+
 def test_integers_out_of_range_are_refused():
     for flags, raw in (
         (INT, "1b8000000000000000"),

@@ -421,5 +421,9 @@ def test_composite_through_a_client():
     eq(bench.ask(GET, "/9999/0", accept=322).code, 0x86)
 
 
-def test_float_out_of_the_port():
-    eq(value_of(CODEC, one(PATH5, (2, 21.5)), FLOAT), 21.5)
+def test_decimal_fractions():
+    # RFC 8428 §6 allows them for every number
+    b = b"\x81\xa3\x00\x69/9999/0/5\x06\xc4\x82\x21\x01\x02\xc4\x82\x20\x18\xd7"
+    eq(value_of(CODEC, b, FLOAT), 21.5)
+    eq(value_of(CODEC, b, INT), "error")
+    check_truncations(CODEC, b, {5: FLOAT}, 3)

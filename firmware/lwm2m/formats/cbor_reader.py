@@ -1,7 +1,7 @@
 """Reading CBOR (RFC 8949) item by item, and content format 60. Loaded with the first write.
 
-Read are all integers to 64 bits, floats of 2, 4 and 8 bytes, arrays and maps of any kind; refused
-are strings in pieces, and nesting beyond what the formats need.
+Read are all integers to 64 bits, floats of 2, 4 and 8 bytes, decimal fractions as floats, arrays
+and maps of any kind; refused are strings in pieces, and nesting beyond what the formats need.
 """
 
 import struct
@@ -125,8 +125,27 @@ class CborParser(Reader):
     def number(self):
         """Pass over a number; anything else is an error."""
         major = self.head()
-        if major > 1 and not (major == 7 and 25 <= self.info <= 27):
+        if major == 6 and self.n == 4:
+            self.fraction()
+        elif major > 1 and not (major == 7 and 25 <= self.info <= 27):
             self.fail()
+
+    def fraction(self):
+        """Take a decimal fraction, whose tag 4 is taken (RFC 8949 §3.4.4): a float, or None."""
+        exponent = mantissa = 0
+        if self.enter(self.ARRAY) == 2:
+            for _ in range(2):
+                exponent = mantissa
+                major = self.head()
+                mantissa = -1 - self.n if major else self.n
+                if major > 1:
+                    self.fail()
+            if not self.error and -1000 < exponent < 1000:
+                value = float("%de%d" % (mantissa, exponent))
+                if value - value == 0:  # finite
+                    return value
+        self.fail()
+        return None
 
     def close(self):
         """Nothing may be left."""
@@ -151,6 +170,8 @@ class CborParser(Reader):
         pos = self.pos
         if major < 0:
             return None
+        if kind == _FLOAT and major == 6 and n == 4:
+            return self.fraction()
         if 2 <= major <= 3:
             raw = bytes(self.buf[pos : pos + n])
             if major == 2:
