@@ -277,7 +277,9 @@ class Device:
         codec = formats.get(format) if format is not None else self._default_format()
         # Who leaves the id to the device sends resources without one: only TLV can do so.
         target = path if path.depth == 2 else obj / 0
-        given = flatten(target, values) if values or path.depth == 2 else []
+        given = flatten(target, values or {}) if values or path.depth == 2 else []
+        if not values and format is None:
+            codec = formats.TLV  # SenML has no form for an instance without values
         entries, type_of = self._checked(given, "create", force)
         if not force:
             validation.check_create(path, self.object_model(path), entries)

@@ -171,6 +171,10 @@ async def test_a_device_that_prefers_senml_gets_tlv_where_it_chooses_the_id(
     )
     await device.create("/3303", {5750: "attic"})
     assert fake.seen[-1].content_format == 11542
+    await device.create("/3303/7")  # and for what has no resources
+    assert (fake.seen[-1].content_format, fake.seen[-1].payload) == (11542, b"\x00\x07")
+    await device.create("/3303/7", {5750: "attic"})
+    assert fake.seen[-1].content_format == 112
 
 
 async def test_links_tell_version_and_dimension(device: Device, fake: FakeDevice) -> None:

@@ -287,6 +287,13 @@ def test_json_without_a_base_name_is_below_what_was_asked_for() -> None:
     assert entry == at("/3/0/9", 5)
 
 
+def test_json_has_no_form_for_what_is_empty() -> None:
+    for path, base in (("/3303/1", "/3303"), ("/3/0/7", "/3/0"), ("/3/0/7", "/3/0/7")):
+        with pytest.raises(FormatError, match="empty"):
+            JSON.encode([at(path, None)], Path.parse(base), TYPE_OF)
+    assert JSON.encode([at("/3/0", None)], Path((3, 0)), TYPE_OF) == b'{"bn":"/3/0/","e":[]}'
+
+
 def test_json_times_are_kept() -> None:
     payload = b'{"bn":"/3303/0/","bt":25462634,"e":[{"n":"5700","v":1,"t":-5},{"n":"5700","v":2}]}'
     entries = JSON.decode(payload, Path((3303, 0)), TYPE_OF)

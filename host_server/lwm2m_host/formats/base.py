@@ -15,11 +15,12 @@ TypeLookup = Callable[[Path], DataType | None]
 """The data type of the resource at (or above) a path; None when no definition is known."""
 
 
-_PATH = re.compile(r"/?[0-9]{1,5}(/[0-9]{1,5}){0,3}")
+_ID = "(0|[1-9][0-9]{0,4})"
+_PATH = re.compile(rf"/?{_ID}(/{_ID}){{0,3}}")
 
 
 def strict_path(text: str) -> Path:
-    """A path in a payload: no white space, no slash too many. Raises PathError."""
+    """A path in a payload: no white space, no slash or zero too many. Raises PathError."""
     if text == "/":
         return Path()
     if not _PATH.fullmatch(text):

@@ -96,8 +96,10 @@ class Json10Format(Format):
             out["bt"] = times[0]
         for entry in entries:
             if entry.value is None:
-                if entry.path.depth == 3:
-                    raise FormatError(f"{entry.path}: JSON cannot carry an empty resource")
+                if entry.path != base or base.depth == 3:
+                    raise FormatError(
+                        f"JSON cannot carry the empty {entry.path.level} {entry.path}"
+                    )
                 continue
             item = {"n": "/".join(map(str, entry.path.ids[len(before) :]))}
             if entry.time_s is not None and entry.time_s != out["bt"]:
