@@ -45,8 +45,11 @@ def _child(path: Path, key: Any) -> Path:
 def shape(entries: Sequence[Entry], base: Path, is_multiple: Callable[[Path], bool]) -> Any:
     """The value at `base`, nested. Raises FormatError when the entries do not make one.
 
-    A resource that is defined as multiple is always a dict, whatever the device sent.
+    A resource that is defined as multiple is always a dict, whatever the device sent; an empty
+    one has no form in SenML but an empty pack.
     """
+    if base.depth == 3 and not entries and is_multiple(base):
+        return {}
     if base.depth >= 3 and not entries:
         raise FormatError(f"the answer holds no value for {base}")
     if base.depth == 4:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
-from lwm2m_host import Server, errors
+from lwm2m_host import Server, errors, formats
 from lwm2m_host.device import Device
 from lwm2m_host.web.plane import application
 
@@ -152,6 +152,23 @@ async def test_a_value_in_every_format(
     assert fake.seen[-1].payload == payload
     fake.answers["GET", "/1/0/1"] = content(payload, fake.seen[-1].content_format)
     assert await device.read("/1/0/1", format=form) == 300
+
+
+@pytest.mark.parametrize(
+    ("form", "payload"),
+    [("senml-json", b"[]"), ("senml-cbor", b"\x80"), ("lwm2m-cbor", b"\xa0")],
+)
+async def test_what_is_empty_is_an_empty_pack(
+    device: Device, fake: FakeDevice, form: str, payload: bytes
+) -> None:
+    number = formats.get(form).number
+    for path in ("/3/0/7", "/3303/0", "/3303", "/3/0/0"):
+        fake.answers["GET", path] = content(payload, number)
+    assert await device.read("/3/0/7", format=form) == {}
+    assert await device.read("/3303/0", format=form) == {}
+    assert await device.read("/3303", format=form) == {}
+    with pytest.raises(errors.FormatError, match="holds no value for /3/0/0"):
+        await device.read("/3/0/0", format=form)
 
 
 async def test_create_in_senml_names_the_instance(device: Device, fake: FakeDevice) -> None:
