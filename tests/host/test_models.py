@@ -28,8 +28,8 @@ ITEM = """<Item ID="5"><Name>Flow</Name><Operations>RW</Operations>
 def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None:
     found = {item.id: item for item in Models.default()}
     assert {0, 1, 2, 3, 4, 5, 6, 7, 16, 19, 3442, *range(3200, 3204)} <= set(found)
-    assert {*range(3300, 3306), 3311, 3312, 3313, *range(3315, 3319), 3325, 3328} <= set(found)
-    assert {3338, 3340, 3342, 3347} <= set(found)
+    assert {*range(3300, 3307), 3308, *range(3311, 3333), 3334, 3338, 3340} <= set(found)
+    assert {*range(3342, 3345), 3346, 3347, 3348, 3350} <= set(found)
     assert all(item.resources and item.name and item.description for item in found.values())
     for item in found.values():
         for resource in item.resources.values():
@@ -58,6 +58,9 @@ def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None
         ("/3305/0/5806", "Active Power Calibration", DataType.FLOAT, "W", False, "W"),
         ("/3313/0/5702", "X Value", DataType.FLOAT, "R", False, ""),
         ("/3340/0/5521", "Delay Duration", DataType.FLOAT, "RW", False, "s"),
+        ("/3308/0/5900", "Set Point Value", DataType.FLOAT, "RW", False, ""),
+        ("/3334/0/5513", "Max Z Value", DataType.FLOAT, "R", False, ""),
+        ("/3348/0/5547", "Multi-state Input", DataType.INTEGER, "R", False, ""),
         ("/3342/0/5854", "Off Time", DataType.INTEGER, "RW", False, "s"),
         ("/3347/0/5501", "Digital Input Counter", DataType.INTEGER, "R", False, ""),
         ("/3442/0/1125", "Multiple Unsigned Integer Value", DataType.UNSIGNED, "RW", True, ""),
