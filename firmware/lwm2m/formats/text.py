@@ -48,7 +48,7 @@ class Text(Codec):
             if kind == _OBJLNK:
                 print(value[0], value[1], sep=":", end="", file=stream)
             else:
-                print(value * 1 if kind == _BOOL else value, end="", file=stream)
+                print(value if kind == _FLOAT else value * 1, end="", file=stream)
             n = stream.tell()
             stream.seek(0)
             stream.readinto(SCRATCH)
