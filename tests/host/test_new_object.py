@@ -170,7 +170,7 @@ print("loaded", len(sys.argv) - 2)
 async def test_every_definition_loads_into_micropython(
     width: int, folder: Path, tmp_path: Path
 ) -> None:
-    program = tmp_path / "load.py"
+    program = tmp_path / "program_of_the_test.py"
     program.write_text(LOAD)
     pairs = [f"{module_name(model)}:{class_name(model)}" for model in ALL]
     async with UnixDevice(program, [folder, *pairs], width=width, source="py") as device:
