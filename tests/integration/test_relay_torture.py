@@ -46,7 +46,9 @@ def definition() -> ObjectModel:
         26250,
         "Account",
         resources={
-            rid: ResourceModel(rid, f"r{rid}", kinds.get(rid, DataType.INTEGER), "RW")
+            rid: ResourceModel(
+                rid, f"r{rid}", kinds.get(rid, DataType.INTEGER), "E" if rid == BUMP else "RW"
+            )
             for rid in range(9)
         },
     )
