@@ -20,7 +20,7 @@ from .formats.link import Link
 from .models import ObjectModel, ResourceModel
 from .paths import Path
 from .registry import Registration, below
-from .transport.request import exchange
+from .transport.request import Fetch, exchange
 from .tree import flatten, shape
 from .values import DataType, check
 
@@ -356,7 +356,7 @@ class Device:
         """Send one request and return the successful answer. The other operations end here."""
         async with self._turn:
             registration = self.registration
-            message = Message(
+            message = (Fetch if code == Code.FETCH else Message)(
                 code=code,
                 payload=payload,
                 uri_path=(*registration.links.root, *path.segments),

@@ -86,6 +86,32 @@ async def test_a_large_composite_answer_comes_block_by_block(
     assert await device.read_composite(["/3/0/0"]) == {"/3/0/0": text}
 
 
+async def test_each_block_of_a_composite_answer_is_asked_for_with_the_paths(
+    server: Server, device: Device
+) -> None:
+    """The device need not remember what it was asked."""
+    payload = json.dumps([{"n": "/3/0/0", "vs": "x" * 2500}]).encode()
+    asked = []
+
+    class Blocks(FakeDevice):
+        async def needs_blockwise_assembly(self, _: Message) -> bool:
+            return False
+
+        async def render(self, request: Message) -> Message:
+            asked.append(cbor2.loads(request.payload))
+            number = request.opt.block2.block_number if request.opt.block2 else 0
+            message = Message(code=Code.CONTENT, payload=payload[number * 512 :][:512])
+            message.opt.content_format = 110
+            message.opt.block2 = (number, len(payload) > (number + 1) * 512, 5)
+            return message
+
+    async with Blocks(server.uri, "blocks") as fake:
+        await fake.register()
+        found = await server.device("blocks").read_composite(["/3/0/0"])
+    assert found == {"/3/0/0": "x" * 2500}
+    assert asked == [[{0: "/3/0/0"}]] * 5
+
+
 async def test_what_was_not_asked_for_is_refused(device: Device, fake: FakeDevice) -> None:
     fake.answers["FETCH", "/"] = content(SENML, 110)
     with pytest.raises(errors.FormatError, match="/1/0/1 was not asked for"):

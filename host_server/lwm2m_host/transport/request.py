@@ -17,6 +17,20 @@ from ..errors import (
 from .udp import CoapContext
 
 
+class Fetch(Message):
+    """A FETCH that says with each later block of the answer what it asks for.
+
+    So the device need not remember it (RFC 8132 §2: the payload is part of the cache key). A
+    payload that left block by block itself is not repeated (RFC 7959 §2.7).
+    """
+
+    def _generate_next_block2_request(self, response: Message) -> Message:
+        request = super()._generate_next_block2_request(response)
+        if self.opt.block1 is None and len(self.payload) <= 1024:
+            request.payload = self.payload
+        return request
+
+
 async def exchange(
     context: CoapContext, message: Message, timeout_s: float, *, endpoint: str, path: str
 ) -> Message:
