@@ -87,6 +87,7 @@ def written(codec, kind, value):
     thing.value = value
     model = Model()
     model.objects = [thing]
+    model.access = None
     out = Builder(2048)
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload()

@@ -347,6 +347,7 @@ class Model:
 
     def __init__(self, *instances: Any) -> None:
         self.objects = list(instances)
+        self.codecs, self.classes, self.access = (), {}, None
 
 
 def thing(table: list[tuple[int, int, Any]], iid: int = 0) -> Any:

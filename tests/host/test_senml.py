@@ -333,7 +333,7 @@ def test_what_is_malformed_is_a_format_error(payload: str) -> None:
         SENML_JSON.decode(payload.encode(), Path((3,)), TYPE_OF)
 
 
-@pytest.mark.parametrize("text", ["a+b/", "A", "AP8Q=", "AP8===", "a b", "ä", "####", 5])
+@pytest.mark.parametrize("text", ["A", "AP8Q=", "AP8===", "a b", "ä", "####", 5])
 def test_opaque_must_be_base64url(text: object) -> None:
     payload = json.dumps([{"n": "/5/0/0", "vd": text}]).encode()
     with pytest.raises(FormatError):

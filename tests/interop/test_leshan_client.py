@@ -294,7 +294,6 @@ async def test_int_221_we_write_a_resource_of_each_type(device: Device, format: 
         assert await device.read(path) == value, rid
 
 
-@pytest.mark.xfail(reason="our host writes 128 in one byte, which Leshan takes for -128")
 @pytest.mark.parametrize("value", [128, 255, 65535, 1 << 31, (1 << 32) - 1])
 async def test_unsigned_integers_are_the_same_to_who_takes_tlv_as_signed(
     device: Device, value: int

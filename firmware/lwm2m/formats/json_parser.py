@@ -28,8 +28,7 @@ _LONGEST = const(20)
 class JsonParser(Reader):
     """A Reader over JSON: `pos` is the next value; what is malformed sets `error`.
 
-    `mark` is the value that `value` decodes, of the field `label`; `LABELS` names the fields,
-    `TAIL` are the two characters of base64 beyond letters and digits, `PADDED` its end.
+    `mark` is the value that `value` decodes, of the field `label`; `LABELS` names the fields.
     """
 
     ARRAY = 91
@@ -252,7 +251,7 @@ class JsonParser(Reader):
                 return None
             raw = self.text()
             if kind == _OPAQUE:
-                return base64(raw, self.TAIL, self.PADDED)
+                return base64(raw)
             return objlnk(raw) if kind == _OBJLNK else text(raw)
         if c != 45 and not 48 <= c <= 57:
             return None
@@ -270,14 +269,15 @@ class JsonParser(Reader):
         return label_of(kind)
 
 
-def base64(raw, tail, padded):
-    """The bytes that base64 stands for, None if it is not exactly that."""
+def base64(raw):
+    """The bytes that base64 stands for, None if it is not exactly that.
+
+    RFC 8428 wants the alphabet of RFC 4648 §5 without padding; servers send that of §4 with it as
+    well, so either is taken.
+    """
     n = len(raw)
-    if padded:
-        if n & 3:
-            return None
-        if n and raw[-1] == 61:
-            n -= 2 if raw[-2] == 61 else 1
+    if n and not n & 3 and raw[-1] == 61:
+        n -= 2 if raw[-2] == 61 else 1
     if n & 3 == 1:
         return None
     out = bytearray(n * 3 >> 2)
@@ -290,9 +290,9 @@ def base64(raw, tail, padded):
             c -= 71
         elif 48 <= c <= 57:
             c += 4
-        elif c == tail[0]:
+        elif c == 43 or c == 45:
             c = 62
-        elif c == tail[1]:
+        elif c == 47 or c == 95:
             c = 63
         else:
             return None

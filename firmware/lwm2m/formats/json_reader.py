@@ -20,9 +20,6 @@ _INNER = {b"n": 0, b"v": 2, b"sv": 3, b"bv": 4, b"ov": 9, b"t": 6}
 
 
 class JsonReader(JsonParser):
-    TAIL = b"+/"
-    PADDED = True
-
     def open(self, buf, start, end, path, depth):
         self.begin(buf, start, end)
         # Fields come in any order: first all of them are passed over.

@@ -24,8 +24,6 @@ class SenmlJsonReader(JsonParser):
         b"vd": 8,
         b"vlo": 9,
     }
-    TAIL = b"-_"
-    PADDED = False
 
     def open(self, buf, start, end, path, depth):
         self.begin(buf, start, end)

@@ -132,12 +132,16 @@ def decode_value(data: bytes, kind: DataType | None) -> Value:
     return data
 
 
-def _encode_integer(value: int, signed: bool) -> bytes:
+def _encode_integer(value: int, unsigned: bool) -> bytes:
+    """The shortest width that holds the signed value: many devices know no other, so an unsigned
+    one, too, starts with a zero bit as long as it can."""
     for size in (1, 2, 4, 8):
         try:
-            return value.to_bytes(size, signed=signed)
+            return value.to_bytes(size, signed=True)
         except OverflowError:
             continue
+    if unsigned and 0 <= value < 1 << 64:
+        return value.to_bytes(8)
     raise ValueTypeError(f"{value} does not fit 64 bits")
 
 
@@ -161,9 +165,9 @@ def encode_value(value: Value, kind: DataType | None) -> bytes:
     if isinstance(value, bool):
         return b"\1" if value else b"\0"
     if isinstance(value, datetime) or kind is DataType.TIME:
-        return _encode_integer(time_to_seconds(value), True)  # type: ignore[arg-type]
+        return _encode_integer(time_to_seconds(value), False)  # type: ignore[arg-type]
     if isinstance(value, int):
-        return _encode_integer(value, kind is not DataType.UNSIGNED)
+        return _encode_integer(value, kind is DataType.UNSIGNED)
     if isinstance(value, float):
         return _encode_float(value)
     if isinstance(value, ObjLink):
