@@ -14,8 +14,7 @@ import cbor2
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import DELETE, FETCH, GET, POST, PUT, Code, iPATCH
-from aiocoap.optiontypes import BlockOption
-from lwm2m_host import Device, Server, formats
+from lwm2m_host import Device, Server
 from lwm2m_host.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -25,8 +24,6 @@ from lwm2m_host.errors import (
     UnsupportedContentFormat,
 )
 from lwm2m_host.events import Updated
-from lwm2m_host.paths import Path
-from lwm2m_host.tree import shape
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 
@@ -348,49 +345,14 @@ async def test_int_229_and_280_read_composite(device: Device, form: str) -> None
     assert read == {"/3/0/16": "U", "/3/0/11/0": 0, "/1/0": ACCOUNT}
 
 
-async def check_root(device: Device, whole: dict[int, Any]) -> None:
+@pytest.mark.parametrize("form", COMPOSITE)
+async def test_int_235_read_composite_of_the_root(device: Device, form: str) -> None:
+    whole = (await device.read_composite(["/"], format=form))["/"]
     assert set(whole) == {1, 3, 4, 6, 7, 16, 3303, 3442}  # neither 0 nor what has no instance
     for oid in (1, 4, 6, 16, 3303, 3442):
         expected = {iid: full(tree) for iid, tree in (await device.read(f"/{oid}")).items()}
         assert {iid: full(tree) for iid, tree in whole[oid].items()} == expected
     assert steady(whole[3][0]) == ABOUT
-
-
-@pytest.mark.parametrize("form", COMPOSITE)
-async def test_int_235_read_composite_of_the_root(
-    device: Device, server: Server, form: str
-) -> None:
-    codec = formats.get(form)
-    payload = b""
-    more = True
-    while more:
-        # Each request for a block repeats the list of paths.
-        answer = await ask(
-            server,
-            device,
-            FETCH,
-            "/",
-            cbor2.dumps([{0: "/"}]),
-            content_format=SENML_CBOR,
-            accept=codec.number,
-            block2=BlockOption.BlockwiseTuple(len(payload) // 512, False, 5),
-        )
-        assert answer.code == Code.CONTENT
-        payload += answer.payload
-        more = answer.opt.block2.more
-    assert len(payload) > 512
-    entries = codec.decode(payload, Path(), device.type_of)
-    await check_root(device, shape(entries, Path(), device.is_multiple))
-
-
-@pytest.mark.xfail(
-    strict=True, reason="a later block is asked for without the list of paths (RFC 7959 §2.7)"
-)
-@pytest.mark.parametrize("form", COMPOSITE)
-async def test_int_235_read_composite_of_the_root_with_the_paths_sent_once(
-    device: Device, form: str
-) -> None:
-    await check_root(device, (await device.read_composite(["/"], format=form))["/"])
 
 
 @pytest.mark.parametrize("form", COMPOSITE)
