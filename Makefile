@@ -9,10 +9,10 @@ MPY_FILES := $(MPY_SOURCES:firmware/%.py=build/mpy/%.mpy)
 TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration tests/interop)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## the Python packages and MicroPython at 64 and 32 bits; does nothing when they are there
 	@boards/UNIX/setup.sh
@@ -45,6 +45,9 @@ fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (A
 
 soak: setup ## a simulated month of a registered client (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/soak/run.py $(ARGS)
+
+differential: setup ## 10,000 random trees through every codec of firmware and host (ARGS="--seed 2")
+	$(PYTHON_BIN) tests/differential/run.py $(ARGS)
 
 interop: setup ## against aiocoap, libcoap and node-coap, fetched where needed (MICROCOAPY=path: it too)
 	@tests/interop/fetch.sh

@@ -548,5 +548,3 @@ def _check_write(case: Case, write: Write, code: int, changes: list[Any]) -> str
             if not same(kind, value, right[riid], digits):
                 return f"{at} {riid} {kind}: {value!r} is not {right[riid]!r}"
     return ""
-
-

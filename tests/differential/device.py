@@ -24,6 +24,7 @@ from lwm2m.interfaces.management import serve
 from lwm2m.objects.base import Object
 
 STR, FLOAT, BOOL, OPAQUE, OBJLNK, CORELNK, MULTI = 1, 4, 5, 6, 8, 9, 0x80
+TEXTS = (STR, CORELNK)
 TEXT_AS_BYTES, LARGE, TUPLES = 1, 2, 4
 
 
@@ -51,7 +52,7 @@ def value_of(kind, text, style):
     if kind == OPAQUE:
         raw = binascii.unhexlify(text)
         return Large(raw) if style & LARGE else raw
-    if kind == STR or kind == CORELNK:
+    if kind in TEXTS:
         raw = binascii.unhexlify(text)
         return raw if style & TEXT_AS_BYTES else str(raw, "utf-8")
     return int(text)
@@ -72,7 +73,7 @@ def literal(kind, value):
         wanted = tuple
     elif kind == OPAQUE:
         wanted = bytes
-    elif kind == STR or kind == CORELNK:
+    elif kind in TEXTS:
         wanted = str
     if type(value) is not wanted:
         return "a " + type(value).__name__
@@ -81,10 +82,10 @@ def literal(kind, value):
     if kind == BOOL:
         return "1" if value else "0"
     if kind == OBJLNK:
-        return "%d:%d" % value
+        return str(value[0]) + ":" + str(value[1])
     if kind == OPAQUE:
         return hexed(value)
-    if kind == STR or kind == CORELNK:
+    if kind in TEXTS:
         return hexed(value.encode())
     return str(value)
 
@@ -177,10 +178,7 @@ def read(number, path, depth, window):
     codec = client.codec(number)
     flags = 0
     value = None
-    if depth:
-        path = path + [0] * (4 - len(path))
-    else:
-        path = [tuple(one) for one in path]
+    path = path + [0] * (4 - len(path)) if depth else [tuple(one) for one in path]
     if depth > 2:
         instance = client.find(path[0], path[1])
         index = instance.locate(path, depth)

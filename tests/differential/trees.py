@@ -53,16 +53,19 @@ class Thing:
         return next(resource for resource in self.resources if resource.rid == rid)
 
 
+EDGES = (0, 10, 24, 64, 100, 128, 256, 1000, 1 << 15, 1 << 16, 1 << 23, 1 << 24, 1 << 28, 1 << 30)
+EDGES += (1 << 31, 1 << 32, 1 << 40, 1 << 48, 1 << 62, 1 << 63, 1 << 64)
+
+
 def integer(chance: random.Random, low: int, high: int) -> int:
     """Near the edge of some width, or anything."""
-    edge = 1 << chance.choice((0, 3, 4, 5, 7, 8, 15, 16, 23, 24, 28, 30, 31, 32, 40, 62, 63, 64))
-    match chance.randint(0, 5):
+    match chance.randint(0, 7):
         case 0:
-            return chance.choice((low, high))
+            number = chance.choice((low, high))
         case 1 | 2:
-            number = chance.choice((-1, 1)) * edge + chance.randint(-2, 2)
-        case _:
             number = chance.choice((-1, 1)) * chance.getrandbits(chance.randint(1, 64))
+        case _:
+            number = chance.choice((-1, 1)) * chance.choice(EDGES) + chance.choice((-1, 0, 0, 1))
     return number if low <= number <= high else abs(number) & high
 
 
