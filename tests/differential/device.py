@@ -203,6 +203,15 @@ def read(number, path, depth, window):
     return hexed(whole)
 
 
+def dumps(value):
+    """JSON of lists, integers and plain text; the module's own goes letter by letter."""
+    if isinstance(value, list):
+        return "[" + ",".join([dumps(item) for item in value]) + "]"
+    if value is None:
+        return "null"
+    return '"' + value + '"' if isinstance(value, str) else str(value)
+
+
 def write(datagram, held, objects):
     restore(held, objects)
     raw = binascii.unhexlify(datagram)
@@ -236,4 +245,4 @@ with open(sys.argv[1]) as file:
         objects = list(client.objects)
         restore(held, objects)
         answer = [read(*what) for what in case["reads"]]
-        print(json.dumps([answer, [write(what, held, objects) for what in case["writes"]]]))
+        print(dumps([answer, [write(what, held, objects) for what in case["writes"]]]))
