@@ -57,7 +57,7 @@ _DEFAULTS = {
 RESERVED = frozenset(
     (
         *("check", "clear", "client", "execute", "exists_at", "iid", "index_of", "locate", "more"),
-        *("read", "self", "value_at", "visit", "write"),
+        *("Refused", "read", "self", "value_at", "visit", "write"),
         *("added", "attach", "changed", "exists", "removed", "send", "set", "step", "value_of"),
         *("create", "delete", "notify", "observe", "oid", "receive", "registration", "remove"),
         *("reset", "resources", "streams", "version"),

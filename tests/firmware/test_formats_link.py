@@ -81,7 +81,8 @@ def test_discover_resource():
 
 
 def test_discover_multiple_resource():
-    eq(discovered("/26241/0/1", Thing()), b"</26241/0/1>;dim=3")
+    links = b"</26241/0/1>;dim=3,</26241/0/1/0>,</26241/0/1/7>,</26241/0/1/300>"
+    eq(discovered("/26241/0/1", Thing()), links)
 
 
 class Model:

@@ -234,7 +234,8 @@ def test_read_of_the_root_is_4_05():
 def test_discover_at_each_level():
     bench = made()
     eq(content(bench, "/26241/0/0", LINK), (LINK, b"</26241/0/0>"))
-    eq(content(bench, "/26241/0/6", LINK), (LINK, b"</26241/0/6>;dim=2"))
+    links = b"</26241/0/6>;dim=2,</26241/0/6/0>,</26241/0/6/3>"
+    eq(content(bench, "/26241/0/6", LINK), (LINK, links))
     links = b",".join(
         [b"</26241/0/%d>" % rid for rid in (0, 1, 2, 3, 4, 5, 6)]
         + [b"</26241/0/8>", b"</26241/0/10>"]

@@ -545,7 +545,6 @@ async def test_content_in_a_format_that_the_device_has_not_is_4_15(
     assert await everything(device) == before
 
 
-@pytest.mark.xfail(strict=True, reason="Create takes link format for one that can be written")
 async def test_int_270_link_format_cannot_create(device: Device, server: Server) -> None:
     answer = await ask(server, device, POST, "/3442", b"</3442/1>", content_format=LINK)
     assert answer.code == Code.UNSUPPORTED_CONTENT_FORMAT
@@ -636,7 +635,6 @@ async def test_int_261_attributes_of_a_multiple_resource_are_written_and_taken_a
     assert await device.read("/3/0/11") == {0: 0}
 
 
-@pytest.mark.xfail(strict=True, reason="Discover does not list the instances of a resource yet")
 async def test_int_261_discover_of_a_multiple_resource_lists_its_instances(
     device: Device,
 ) -> None:

@@ -137,8 +137,9 @@ async def test_int_260_discover(device: Device) -> None:
     assert await paths("/3") == ["/3", "/3/0", *below]
     assert await paths("/3/0") == ["/3/0", *below]
     assert await paths("/3/0/0") == ["/3/0/0"]
-    (link,) = await device.discover("/3/0/7")
-    assert link.attributes == {"dim": "2"}
+    links = await device.discover("/3/0/7")
+    assert [link.target for link in links] == ["/3/0/7", "/3/0/7/0", "/3/0/7/1"]
+    assert links[0].attributes == {"dim": "2"}
     assert "/1/0/8" in await paths("/1")
     assert (await device.discover("/3"))[0].attributes == {"ver": "1.1"}
 

@@ -285,7 +285,7 @@ VALUES: list[tuple[int, Any]] = [
 
 
 @pytest.mark.parametrize("format", ["tlv", "text", "cbor", "json", "senml-json", "senml-cbor"])
-async def test_int_221_we_write_a_resource_of_each_type(device: Device, format: str):
+async def test_int_227_we_write_a_resource_of_each_type(device: Device, format: str):
     for rid, value in VALUES:
         if format in ("text", "cbor") and isinstance(value, dict):
             continue
@@ -309,13 +309,13 @@ async def test_we_write_opaque(device: Device):
 
 
 @pytest.mark.parametrize("format", TREES)
-async def test_int_222_we_replace_an_instance(device: Device, format: str):
+async def test_int_227_we_replace_an_instance(device: Device, format: str):
     await device.write("/26241/0", {0: "new", 1: 4, 8: {3: "c"}}, format=format)
     assert await device.read("/26241/0") == {0: "new", 1: 4, 8: {3: "c"}, 10: "read only"}
 
 
 @pytest.mark.parametrize("format", TREES)
-async def test_int_223_we_update_an_instance(device: Device, format: str):
+async def test_int_226_we_update_an_instance(device: Device, format: str):
     await device.write("/26241/0", {1: 4, 4: False}, update=True, format=format)
     found = await device.read("/26241/0")
     assert {rid: found[rid] for rid in EVERYTHING} == EVERYTHING | {1: 4, 4: False}

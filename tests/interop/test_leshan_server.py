@@ -242,7 +242,7 @@ async def test_int_201_leshan_reads_a_resource_of_each_type_in_tlv(device: Stati
         assert await device.read(f"/26241/0/{rid}", format="TLV") == value, rid
 
 
-async def test_int_203_leshan_reads_in_text(device: Station):
+async def test_int_201_leshan_reads_in_text(device: Station):
     for rid in (0, 1, 2, 3, 4, 6, 7):
         assert await device.read(f"/26241/0/{rid}", format="TEXT") == EVERYTHING[rid], rid
 
@@ -280,7 +280,7 @@ async def test_leshan_reads_an_object(device: Station):
     assert await device.read("/26241") == {0: EVERYTHING, 1: {0: "second"}}
 
 
-async def test_int_1_leshan_reads_the_device_object(device: Station):
+async def test_int_222_leshan_reads_the_device_object(device: Station):
     found = await device.read("/3/0")
     assert found[7] == {"0": 3800, "1": 70000}
     assert found[11] == {"0": 0}
@@ -354,7 +354,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("format", [None, "TLV"])
-async def test_int_221_leshan_writes_a_resource_of_each_type(device: Station, format: str | None):
+async def test_int_227_leshan_writes_a_resource_of_each_type(device: Station, format: str | None):
     options = {"format": format} if format else {}
     for rid, value in VALUES:
         path = f"/26241/0/{rid}"
@@ -376,12 +376,12 @@ async def test_leshan_writes_in_a_format_that_the_device_has_not_loaded(device: 
     assert await device.read("/26241/0/1") == EVERYTHING[1]
 
 
-async def test_int_222_leshan_replaces_an_instance(device: Station):
+async def test_int_227_leshan_replaces_an_instance(device: Station):
     assert await device.write("/26241/0", {0: "new", 1: 4}) == "CHANGED(204)"
     assert await device.read("/26241/0") == {0: "new", 1: 4, 10: "read only"}
 
 
-async def test_int_223_leshan_updates_an_instance(device: Station):
+async def test_int_226_leshan_updates_an_instance(device: Station):
     assert await device.write("/26241/0", {1: 4, 4: False}, replace="false") == "CHANGED(204)"
     assert await device.read("/26241/0") == EVERYTHING | {1: 4, 4: False}
 
@@ -524,7 +524,7 @@ async def known(device: Station, path: str, there: bool = True) -> None:
     await device.leshan.until(ENDPOINT, listed)
 
 
-async def test_int_260_leshan_creates_an_instance_of_its_choice(creatable: Station):
+async def test_int_270_leshan_creates_an_instance_of_its_choice(creatable: Station):
     body = {"id": 7, "resources": [node(0, "made"), node(9, {"0": 5})]}
     answer = await creatable.ask("POST", "/26241", body)
     assert answer["status"] == "CREATED(201)"
@@ -532,7 +532,7 @@ async def test_int_260_leshan_creates_an_instance_of_its_choice(creatable: Stati
     await known(creatable, "/26241/7")
 
 
-async def test_int_260_leshan_leaves_the_instance_id_to_us(creatable: Station):
+async def test_int_270_leshan_leaves_the_instance_id_to_us(creatable: Station):
     answer = await creatable.ask("POST", "/26241", {"resources": [node(0, "made")]})
     assert (answer["status"], answer["location"]) == ("CREATED(201)", "26241/2")
     assert await creatable.read("/26241/2") == {0: "made"}
@@ -551,7 +551,7 @@ async def test_leshan_creates_what_is_there_already(creatable: Station):
     assert await creatable.read("/26241/0") == EVERYTHING
 
 
-async def test_int_261_leshan_deletes_an_instance(creatable: Station):
+async def test_int_290_leshan_deletes_an_instance(creatable: Station):
     assert await creatable.status("DELETE", "/26241/1") == "DELETED(202)"
     assert await creatable.status("GET", "/26241/1") == "NOT_FOUND(404)"
     await known(creatable, "/26241/1", False)

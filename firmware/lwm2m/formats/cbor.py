@@ -19,7 +19,7 @@ _MULTI = const(0x80)
 
 _NEGATIVE = const(1)
 _BYTES = const(2)
-_TEXT = const(3)
+_TEXT_STRING = const(3)
 
 _DOUBLE = 1.0 + 1e-9 != 1.0
 _LARGEST = 0xFFFFFFFFFFFFFFFF
@@ -87,10 +87,10 @@ def scalar(codec, out, kind, value):
         out.pull(value, n)
     elif is_text(kind):
         n = codec.load(value)
-        head(out, _TEXT, n)
+        head(out, _TEXT_STRING, n)
         out.put(codec.src, n)
     elif kind == _OBJLNK:
-        head(out, _TEXT, digits(value[0]) + 1 + digits(value[1]))
+        head(out, _TEXT_STRING, digits(value[0]) + 1 + digits(value[1]))
         decimal(out, value[0])
         out.byte(58)
         decimal(out, value[1])

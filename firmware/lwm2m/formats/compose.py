@@ -3,7 +3,6 @@
 from micropython import const
 
 from lwm2m.formats.base import instances
-from lwm2m.objects.base import Lwm2mError
 
 _R = const(0x10)
 _MULTI = const(0x80)
@@ -44,7 +43,7 @@ def gather(codec, out, client, paths):
                     continue
                 try:
                     value = instance.value_at(i)
-                except Lwm2mError:
+                except instance.Refused:
                     continue
                 if value is None:
                     continue

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats.base import decimal
+from lwm2m.formats.base import decimal, instances
 
 _W = const(0x20)
 _RW = const(0x30)
@@ -43,6 +43,14 @@ def discover(link, out, client, path, depth):
                     decimal(out, len(instance.value_at(i) or ()))
                 if attributes:
                     _attach(out, attributes, (oid, iid, rid))
+                if depth == 3 and table[i + 1] & _MULTI:
+                    for riid in instances(instance.value_at(i) or ()):
+                        link.open(out, oid, iid, rid)
+                        out.byte(47)
+                        decimal(out, riid)
+                        out.byte(62)
+                        if attributes:
+                            _attach(out, attributes, (oid, iid, rid, riid))
                 if out.more:
                     return
 

@@ -22,7 +22,7 @@ _END = const(-2)
 # Levels of arrays and objects inside of a value that is passed over
 _NESTING = const(8)
 # The longest integer: -9223372036854775808, 18446744073709551615
-_LONGEST = const(20)
+_MOST_DIGITS = const(20)
 
 
 class JsonParser(Reader):
@@ -261,7 +261,7 @@ class JsonParser(Reader):
         if kind == _FLOAT:
             value = float(str(self.buf[first : self.pos], "utf-8"))
             return value if value - value == 0 else None  # finite
-        if not is_whole or n > _LONGEST:
+        if not is_whole or n > _MOST_DIGITS:
             return None
         return whole(int(str(self.buf[first : self.pos], "utf-8")), kind)
 

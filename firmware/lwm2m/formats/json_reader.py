@@ -10,7 +10,7 @@ from lwm2m.formats.json_parser import JsonParser
 _BN = const(-2)
 _BT = const(-3)
 _VS = const(3)
-_E = const(8)
+_ENTRIES = const(8)
 _OPAQUE = const(6)
 _END = const(-2)
 
@@ -33,7 +33,7 @@ class JsonReader(JsonParser):
             if state == _END:
                 break
             label = self.key()
-            if label <= _E:
+            if label <= _ENTRIES:
                 if seen & 1 << label + 6:
                     self.fail()
                 seen |= 1 << label + 6
@@ -42,7 +42,7 @@ class JsonReader(JsonParser):
             elif label == _BT:
                 self.number()
             else:
-                if label == _E:
+                if label == _ENTRIES:
                     records = self.pos
                 self.skip()
         if not self.error:

@@ -15,7 +15,7 @@ _MULTI = const(0x80)
 
 _ARRAY = const(4)
 _MAP = const(5)
-_OPEN = const(0xBF)
+_OPEN_MAP = const(0xBF)
 _BREAK = const(0xFF)
 
 
@@ -31,7 +31,7 @@ class Lwm2mCbor(Codec):
         if not depth:
             from lwm2m.formats.compose import gather
 
-            out.byte(_OPEN)
+            out.byte(_OPEN_MAP)
             gather(self, out, client, path)
             out.byte(_BREAK)
             return
@@ -41,7 +41,7 @@ class Lwm2mCbor(Codec):
             head(out, _MAP, 1)
             head(out, 0, path[1])
         if value is None:
-            out.byte(_OPEN)
+            out.byte(_OPEN_MAP)
             self.emit(out, client, path, depth)
             out.byte(_BREAK)
             return
@@ -55,7 +55,7 @@ class Lwm2mCbor(Codec):
 
     def instance(self, out, instance):
         head(out, 0, instance.iid)
-        out.byte(_OPEN)
+        out.byte(_OPEN_MAP)
         instance.visit(self, out)
         out.byte(_BREAK)
 

@@ -15,7 +15,7 @@ _OPAQUE = const(6)
 _OBJLNK = const(8)
 _CORELNK = const(9)
 
-_TEXT = const(3)
+_TEXT_STRING = const(3)
 _ARRAY = const(4)
 
 
@@ -33,13 +33,13 @@ class SenmlCbor(Records):
         if first:
             nested = 1 if self.nested else 0
             out.byte(0x21)  # bn, -2
-            head(out, _TEXT, self._size(0, base) + nested)
+            head(out, _TEXT_STRING, self._size(0, base) + nested)
             self.spell(out, 0, base, True)
             if nested:
                 out.byte(47)
         if depth > base:
             out.byte(0)  # n
-            head(out, _TEXT, self._size(base, depth) - (1 if base else 0))
+            head(out, _TEXT_STRING, self._size(base, depth) - (1 if base else 0))
             self.spell(out, base, depth, not base)
         if kind == _OBJLNK:
             out.put(b"\x63vlo")

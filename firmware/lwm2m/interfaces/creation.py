@@ -10,6 +10,7 @@ _BAD_REQUEST = const(0x80)
 _NOT_ALLOWED = const(0x85)
 _UNSUPPORTED_FORMAT = const(0x8F)
 _LOCATION_PATH = const(8)
+_LINK = const(40)
 
 _W = const(0x20)
 _MANDATORY = const(0x100)
@@ -29,7 +30,7 @@ def create(client, message, out):
     values = {}
     if message.payload < message.end:
         codec = client.codec(message.format)
-        if not codec or not codec.fits(1, 0):
+        if not codec or codec.FORMAT == _LINK or not codec.fits(1, 0):
             return _UNSUPPORTED_FORMAT
         # The values are staged against an instance that nobody sees.
         draft = cls()

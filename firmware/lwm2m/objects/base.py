@@ -54,11 +54,12 @@ class Object:
     VERSION = None
     RESOURCES = ()
     STREAMS = ()
+    Refused = Lwm2mError
     iid = client = more = None
 
     def __init__(self, **values):
         for name in values:
-            if name != "iid" and name not in self.RESOURCES:
+            if name not in ("iid", "more") and name not in self.RESOURCES:
                 raise ValueError("%d: no resource '%s'" % (self.OID, name))
             setattr(self, name, values[name])
 
