@@ -320,7 +320,11 @@ async def test_leshan_discovers_only_what_is_there(device: Station):
 
 
 async def test_leshan_discovers_how_many_instances_a_resource_has(device: Station):
-    assert await device.discover("/26241/0/8") == {"/26241/0/8": {"dim": "2"}}
+    assert await device.discover("/26241/0/8") == {
+        "/26241/0/8": {"dim": "2"},
+        "/26241/0/8/0": {},
+        "/26241/0/8/300": {},
+    }
 
 
 async def test_leshan_writes_attributes_and_discovers_them(device: Station):
