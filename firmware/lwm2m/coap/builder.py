@@ -10,7 +10,8 @@ class Builder:
     The payload is written through a window: the first `skip` bytes are passed over, what fits
     is stored, the rest only sets `more`. So block n of a representation is the same writer run
     with another window, and a length is measured by writing with nothing but skip.
-    `broken` is set by a format whose content changed under its hands.
+    `head` is where the payload begins, 0 while there is none; `broken` is set by a format whose
+    content changed under its hands.
     """
 
     def __init__(self, size):

@@ -228,6 +228,7 @@ class Ring:
         self.next = self.s = 0
         self.code = self.index = 0
         self.mid = random.getrandbits(16)
+        # Which period of 256 s it is, the ids used in it, and in the one before
         self.state = self.count = self.last = 0
 
     def next_mid(self):

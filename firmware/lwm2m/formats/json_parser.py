@@ -8,7 +8,6 @@ from lwm2m.formats.reader import Reader
 from lwm2m.formats.senml import label_of
 from lwm2m.formats.values import objlnk, text, whole
 
-_INT = const(2)
 _FLOAT = const(4)
 _BOOL = const(5)
 _OPAQUE = const(6)

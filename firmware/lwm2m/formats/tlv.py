@@ -9,7 +9,6 @@ from micropython import const
 
 from lwm2m.formats.base import SCRATCH, Codec, instances, is_text
 
-_UINT = const(3)
 _FLOAT = const(4)
 _BOOL = const(5)
 _OPAQUE = const(6)

@@ -14,7 +14,6 @@ _DELETE = const(4)
 _CREATED = const(0x41)
 _DELETED = const(0x42)
 _CHANGED = const(0x44)
-_NOT_FOUND = const(0x84)
 _PRECONDITION_FAILED = const(0x8C)
 _TOO_LARGE = const(0x8D)
 

@@ -10,7 +10,6 @@ _NOT_IMPLEMENTED = const(0xA1)
 
 _STR = const(1)
 _INT = const(2)
-_UINT = const(3)
 _TIME = const(7)
 _OBJLNK = const(8)
 _R = const(0x10)

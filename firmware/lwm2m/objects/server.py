@@ -15,8 +15,6 @@ _E = const(0x40)
 _MANDATORY = const(0x100)
 
 _LIFETIME = const(1)
-_PMIN = const(2)
-_PMAX = const(3)
 _BINDING = const(7)
 _DAY_S = const(86400)
 
