@@ -16,6 +16,7 @@ from lwm2m.config import ConfigError, load
 from lwm2m.formats.text import Text
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Humidity, Temperature
+from lwm2m.ports.upkeep import Upkeep
 
 ON_A_BOARD = hasattr(machine, "reset")
 
@@ -29,7 +30,9 @@ def measure():
 def reboot():
     """What the server's Reboot does: a process, which cannot be reset, starts over."""
     if ON_A_BOARD:
-        machine.reset()
+        from lwm2m.ports.reset import reset
+
+        reset()
     raise Restart
 
 
@@ -37,20 +40,9 @@ class Restart(BaseException):
     """Ends `run` without a word to the server, as a reset would."""
 
 
-def report(event, registration):
-    """One line for whatever happens to the registration."""
-    reason = registration.error
-    if isinstance(reason, int):
-        reason = "%d.%02d" % (reason >> 5, reason & 31)
-    line = "%s: %s" % (registration.security.uri, event.replace("_", " "))
-    print(line + (" (%s)" % reason if reason else ""))
-
-
 def build(settings):
     """The client that `settings` describe. Raises ValueError for what cannot be."""
     client = Client(settings["endpoint"], mtu=settings.get("mtu", 576))
-    if settings.get("log", True):
-        client.on_event = report
     for server in settings["servers"]:
         client.add_server(**server)
     client.add_format(Text())
@@ -58,7 +50,24 @@ def build(settings):
     return client
 
 
-def run(client, interval_s):
+def attend(client, settings):
+    """Network, time and watchdog for it, as `settings` ask; one line for whatever happens."""
+    say = print if settings.get("log", True) else lambda line: None
+    upkeep = Upkeep(client, settings, say)
+
+    def report(event, registration):
+        reason = registration.error
+        if isinstance(reason, int):
+            reason = "%d.%02d" % (reason >> 5, reason & 31)
+        line = "%s: %s" % (registration.security.uri, event.replace("_", " "))
+        say(line + (" (%s)" % reason if reason else ""))
+        upkeep.report(event, registration)
+
+    client.on_event = report
+    return upkeep
+
+
+def run(client, upkeep, interval_s):
     """Measure every `interval_s` seconds and serve in between, until Ctrl-C."""
     temperature = client.add(Temperature(unit="Cel", application="outside"))
     humidity = client.add(Humidity(unit="%RH", application="outside"))
@@ -67,7 +76,7 @@ def run(client, interval_s):
         if left_ms <= 0:
             start = time.ticks_ms()
             temperature.value, humidity.value = measure()
-        client.wait(min(client.step(), 500))
+        client.wait(upkeep.step())
         left_ms = interval_s * 1000 - time.ticks_diff(time.ticks_ms(), start)
 
 
@@ -97,6 +106,7 @@ def main(path="config.json"):
         try:
             settings = load(path)
             client = build(settings)
+            upkeep = attend(client, settings)
         except ConfigError as e:
             print(e, file=sys.stderr)
             return 1
@@ -104,7 +114,7 @@ def main(path="config.json"):
             print("%s: %s" % (path, e), file=sys.stderr)
             return 1
         try:
-            run(client, settings.get("interval_s", 5))
+            run(client, upkeep, settings.get("interval_s", 5))
         except Restart:
             client.stop(deregister=False)
             continue

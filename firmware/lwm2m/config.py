@@ -1,4 +1,8 @@
-"""config.json, checked field by field: a mistake is one line that names the field."""
+"""config.json, checked field by field: a mistake is one line that names the field.
+
+What must stay secret is in keys.json beside it, so that the one can be shown and sent around,
+and the other cannot by mistake; no message holds a value of it.
+"""
 
 import errno
 import json
@@ -19,9 +23,38 @@ def binding(value):
         return "U or UQ is needed"
 
 
+def link(value):
+    if value != "wifi" and value != "ppp":
+        return "wifi or ppp is needed"
+
+
+def ssid(value):
+    if not isinstance(value, str) or not 0 < len(value.encode()) < 33:
+        return "a text of 1 to 32 bytes is needed"
+
+
+def country(value):
+    if not isinstance(value, str) or len(value) != 2 or not value.isupper():
+        return "two capital letters are needed"
+
+
+def hostname(value):
+    good = isinstance(value, str) and 0 < len(value) < 33
+    for c in value if good else "":
+        good = good and (c.isalpha() or c.isdigit() or c == "-")
+    if not good:
+        return "1 to 32 letters, digits and hyphens are needed"
+
+
+def password(value):
+    if not isinstance(value, str) or not 7 < len(value.encode()) < 65:
+        return "8 to 64 characters are needed; leave it out for an open network"
+
+
 # What a field holds: `str`, `bool`, (lowest, highest, unit) for a whole number, a function that
 # checks, a dict of fields, or a list of one of these. Add your own: FIELDS["wifi"] = {"key": str}
 _LIFETIME = (0, 0x1FFFFFFF, "seconds")
+_PIN = (0, 63, "pins")
 FIELDS = {
     "endpoint": str,
     "server": uri,
@@ -36,27 +69,51 @@ FIELDS = {
     "device": dict.fromkeys(
         ("manufacturer", "model", "serial", "firmware_version", "hardware_version"), str
     ),
+    "network": {
+        "kind": link,
+        "ssid": ssid,
+        "country": country,
+        "hostname": hostname,
+        "uart": (0, 9, "UARTs"),
+        "tx": _PIN,
+        "rx": _PIN,
+        "baud": (9600, 4000000, "bits per second"),
+    },
+    "ntp": str,
+    "watchdog_ms": (1000, 3600000, "milliseconds"),
 }
+# The fields of `network` for each kind
+_KINDS = {"wifi": ("ssid", "country", "hostname"), "ppp": ("uart", "tx", "rx", "baud")}
+KEYS = {"wifi_password": password}
 
 
 def load(path, fields=FIELDS):
-    """Read and check the JSON file `path`.
+    """Read and check the JSON file `path`, and keys.json beside it if there is one.
 
-    Returns what it holds, with `servers`, arguments of `Client.add_server`, in place of `server`,
-    `lifetime_s`, `binding`. Raises ConfigError.
+    Returns what they hold, with `servers`, arguments of `Client.add_server`, in place of `server`,
+    `lifetime_s`, `binding`, and with the `password` in `network`. Raises ConfigError.
     """
+    keys_path = path[: path.rfind("/") + 1] + "keys.json"
     try:
-        settings = _read(path)
+        settings = _read(path, "no such file; see config.example.json")
         _check("", settings, fields)
         if "endpoint" not in settings:
             raise ConfigError("endpoint: is missing")
         _gather(settings)
+        network = settings.get("network")
+        if network is not None:
+            _check_network(network)
+        path = keys_path
+        keys = _read(path)
+        _check("", keys, KEYS, True)
     except ConfigError as e:
         raise ConfigError("%s: %s" % (path, e))
+    if network and network["kind"] == "wifi":
+        network["password"] = keys.get("wifi_password")
     return settings
 
 
-def _read(path):
+def _read(path, missing=None):
     try:
         with open(path) as file:
             try:
@@ -69,24 +126,29 @@ def _read(path):
             raise ConfigError("not JSON: look at line %d" % (file.read(at - 1).count("\n") + 1))
     except OSError as e:
         if e.errno == errno.ENOENT:
-            raise ConfigError("no such file; see config.example.json")
+            if not missing:
+                return {}
+            raise ConfigError(missing)
         raise ConfigError("cannot be read: %s" % e)
 
 
-def _check(name, value, kind):
+def _check(name, value, kind, secret=False):
     if isinstance(kind, dict) and isinstance(value, dict):
         for key in value:
             inner = name + "." + key if name else key
             if key not in kind:
+                if not secret and ("password" in key or key in ("key", "psk")):
+                    raise ConfigError("%s: belongs into keys.json, as wifi_password" % inner)
                 raise ConfigError("%s: unknown; known are %s" % (inner, ", ".join(sorted(kind))))
-            _check(inner, value[key], kind[key])
+            _check(inner, value[key], kind[key], secret)
     elif isinstance(kind, list) and isinstance(value, list) and value:
         for i in range(len(value)):
-            _check("%s[%d]" % (name, i), value[i], kind[0])
+            _check("%s[%d]" % (name, i), value[i], kind[0], secret)
     else:
         needed = _needed(value, kind)
         if needed:
-            raise ConfigError("%s%s, not %r" % (name and name + ": ", needed, value))
+            shown = "" if secret else ", not %r" % (value,)
+            raise ConfigError("%s%s%s" % (name and name + ": ", needed, shown))
 
 
 def _needed(value, kind):
@@ -114,3 +176,14 @@ def _gather(settings):
                 raise ConfigError("servers: uri is missing")
             if common is not None:
                 server.setdefault(name, common)
+
+
+def _check_network(network):
+    if "kind" not in network:
+        raise ConfigError("network.kind: is missing")
+    known = _KINDS[network["kind"]]
+    for name in network:
+        if name != "kind" and name not in known:
+            raise ConfigError("network.%s: not for %s" % (name, network["kind"]))
+    if "ssid" in known and "ssid" not in network:
+        raise ConfigError("network.ssid: is missing")

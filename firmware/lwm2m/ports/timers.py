@@ -1,0 +1,36 @@
+"""Calls that are to be made later, from `Client.step`. Loaded with the first one."""
+
+import sys
+from micropython import const
+
+from lwm2m.ports.clock import Deadline
+
+_NEVER_MS = const(3600000)
+
+
+def add(client, ms, callback):
+    """Have `callback()` called in `ms` milliseconds. Allocates: about 100 bytes."""
+    client.clock.update()
+    deadline = Deadline(client.clock)
+    deadline.after(ms)
+    client.timers.append((deadline, callback))
+    client.wake()
+
+
+def run(client):
+    """Call what is due: milliseconds until the next one."""
+    due = _NEVER_MS
+    timers = client.timers
+    i = 0
+    while i < len(timers):
+        left = timers[i][0].left_ms()
+        if left:
+            due = min(due, left)
+            i += 1
+        else:
+            callback = timers.pop(i)[1]
+            try:
+                callback()
+            except Exception as e:
+                sys.print_exception(e)
+    return due

@@ -1,0 +1,116 @@
+"""What keeps a client reachable on a board: network, time, watchdog and updates on trial, as
+config.json asks for them. It loads only what it is asked for.
+
+    upkeep = Upkeep(client, settings)
+    while True:
+        client.wait(upkeep.step())               # in the place of client.step()
+"""
+
+import machine
+from micropython import const
+
+# Ctrl-C, SIGTERM and the application get their turn so often.
+_AWAKE_MS = const(500)
+
+
+class Upkeep:
+    """`settings` are what `lwm2m.config.load` returns; of it are used `network`, `ntp`,
+    `watchdog_ms`. `say(line)` is told what happens, a line for each event.
+
+    Raises ValueError for what cannot be.
+    """
+
+    def __init__(self, client, settings, say=print):
+        self.client = client
+        self.say = say
+        self.link = self.ntp = self.watchdog = None
+        self.trial = hasattr(machine, "reset")
+        if "network" in settings:
+            self.link = self._connect(**settings["network"])
+        if "ntp" in settings:
+            self.ntp = self._ask(settings["ntp"])
+        if "watchdog_ms" in settings:
+            self.watchdog = self._guard(settings["watchdog_ms"])
+
+    def step(self):
+        """Do what is due, the client's work included. Returns the milliseconds until there is
+        more, half a second at most.
+
+        While there is no network the client rests: nothing that it could try would succeed, its
+        registrations stay what they are, and a name that is resolved then can block for long.
+        """
+        due = _AWAKE_MS
+        link = self.link
+        if link:
+            due = min(due, link.step())
+        if not link or link.up:
+            due = min(due, self.client.step())
+            if self.ntp:
+                due = min(due, self.ntp.step())
+        if self.watchdog:
+            self.watchdog.feed()
+            due = self.watchdog.within(due)
+        return due
+
+    def report(self, event, registration):
+        """To be called with each event of the client."""
+        if event == "registered" and self.trial:
+            # An update has proved itself when it has reached its server.
+            self.trial = False
+            from lwm2m.ports.trial import mark_valid
+
+            mark_valid()
+        elif event == "register_failed" and self.link and registration.attempts % 5 == 0:
+            # A driver may not notice that the network has gone.
+            self.link.renew()
+
+    def _connect(self, kind, **terms):
+        try:
+            if kind == "wifi":
+                from lwm2m.ports.wifi import Wifi as link
+            else:
+                from lwm2m.ports.ppp import over_uart as link
+        except ImportError:
+            raise ValueError("network.kind: no %s in this MicroPython" % kind)
+        return link(on_event=self._report_link, clock=self.client.clock, **terms)
+
+    def _report_link(self, event, link):
+        if event == "connected":
+            self.say("network: connected, %s" % link.address)
+            link.after(self.client)
+            if self.ntp:
+                self.ntp.restart()
+        elif event == "connecting" or event == "lost":
+            self.say("network: " + event)
+        else:
+            why = " (%s)" % link.error if link.error else ""
+            line = "network: %s%s, next attempt in %d s"
+            self.say(line % (event.replace("_", " "), why, link.pause_s))
+
+    def _ask(self, host):
+        from lwm2m.ports.ntp import Ntp, set_rtc
+
+        # A process leaves the clock of its machine alone.
+        set_time = set_rtc if hasattr(machine, "RTC") else lambda ms: None
+        return Ntp(host, set_time=set_time, on_event=self._report_time, clock=self.client.clock)
+
+    def _report_time(self, event, ntp):
+        if event == "time_set":
+            device = self.client.find(3)
+            if device:
+                device.time_offset_s = 0
+            self.say("ntp: time set by %s" % ntp.host)
+        else:
+            self.say("ntp: no time from %s (%s)" % (ntp.host, ntp.error or "no answer"))
+
+    def _guard(self, timeout_ms):
+        from lwm2m.ports.reset import cause, error_code
+        from lwm2m.ports.watchdog import Watchdog
+
+        why = cause()
+        device = self.client.find(3)
+        if device and error_code(why):
+            device.report_error(error_code(why))
+        watchdog = Watchdog(timeout_ms)
+        self.say("watchdog: %d ms; last reset: %s" % (watchdog.timeout_ms, why.replace("_", " ")))
+        return watchdog
