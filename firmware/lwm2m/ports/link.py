@@ -81,7 +81,7 @@ class Link:
                 return left
             self._begin()
         elif state == _COMING:
-            if self.nic.isconnected():
+            if self.established():
                 self._connected()
                 return _UP_MS
             reason = self._judge()
@@ -137,6 +137,10 @@ class Link:
     def restart(self):
         """Start over from the very beginning, after several attempts in vain."""
         self.close()
+
+    def established(self):
+        """True when the attempt has succeeded."""
+        return self.nic.isconnected()
 
     def verdict(self):
         """The event that ends the attempt, with `error` set; None while it may still succeed."""

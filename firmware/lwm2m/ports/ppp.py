@@ -3,8 +3,8 @@
 In stock firmware of the ESP32; on the RP2040 in builds with MICROPY_PY_NETWORK_PPP_LWIP.
 What the drivers do, and what is done about it here:
 
-- lwIP's (rp2): closing takes two frames and seconds, in the background, and `connect` raises
-  EALREADY until it has ended: the next attempt waits for it. The object is never replaced,
+- lwIP's (rp2): closing takes two frames and seconds, in the background; until it has ended the
+  link calls itself connected, and `connect` raises EALREADY: the next attempt waits. The object is never replaced,
   because a dropped one, when it is collected, takes the interrupt of the line away.
 - ESP32's: wants `active(True)` first, and `active(False)` before the next attempt; up to
   MicroPython 1.25 that blocks for up to 8 s, and its status is None.
@@ -68,6 +68,9 @@ class Ppp(Link):
             self.nic.active(False)
         else:
             self.nic.disconnect()
+
+    def established(self):
+        return self.asked and self.nic.isconnected()
 
     def verdict(self):
         status = self.nic.status()

@@ -1,4 +1,6 @@
-"""Calls that are to be made later, from `Client.step`. Loaded with the first one."""
+"""What a client does with time besides its protocol: calls that are to be made later, and a quiet
+end. Loaded with the first of them.
+"""
 
 import sys
 from micropython import const
@@ -34,3 +36,17 @@ def run(client):
             except Exception as e:
                 sys.print_exception(e)
     return due
+
+
+def finish(client, timeout_ms):
+    """Drive `client` until it has left its servers, for at most `timeout_ms`."""
+    deadline = Deadline(client.clock)
+    deadline.after(timeout_ms)
+    while True:
+        due = client.step()
+        left = deadline.left_ms()
+        if not left:
+            client.leave(False)
+        if client.ended:
+            break
+        client.wait(min(due, left))
