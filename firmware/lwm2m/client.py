@@ -21,7 +21,7 @@ from lwm2m.formats.tlv import Tlv
 from lwm2m.interfaces.registration import Registration
 from lwm2m.objects.security import Security
 from lwm2m.objects.server import Server
-from lwm2m.ports.clock import Clock, Deadline
+from lwm2m.ports.clock import Clock
 
 _NEVER_MS = const(3600000)
 # Datagrams handled in one step before timers get their turn
@@ -40,6 +40,9 @@ class Client:
     Raises ValueError with the name of an argument that cannot be. Allocates: a buffer of `mtu`
     bytes.
     """
+
+    # Called as on_notify(fate, observation) for each notification (interfaces.reporting)
+    on_notify = None
 
     def __init__(
         self, endpoint, mtu=576, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
@@ -98,6 +101,7 @@ class Client:
         self.objects.insert(i, instance)
         instance.client = self
         self.update(True)
+        self.notify(instance.OID, instance.iid)
         return instance
 
     def remove(self, instance):
@@ -105,6 +109,7 @@ class Client:
         self.objects.remove(instance)
         instance.client = None
         self.update(True)
+        self.notify(instance.OID, instance.iid)
 
     def find(self, oid, iid=-1):
         """The instance /oid/iid (default: the first one of the object), or None."""
@@ -181,7 +186,9 @@ class Client:
             if not burst:
                 due = 0
         if self.timers:
-            due = min(due, self._run_timers())
+            from lwm2m.ports.timers import run
+
+            due = min(due, run(self))
         for registration in self.registrations:
             due = min(due, registration.step())
         if self.event:
@@ -192,6 +199,23 @@ class Client:
 
     def wake(self):
         """Called when something is to be done soon; a driver that waits puts its own in place."""
+
+    # What servers observe, and get
+
+    def notify(self, oid, iid=-1, rid=-1):
+        """Say that /oid/iid/rid has changed, or everything below: who observes it is told as soon
+        as its conditions hold. Setting a value of a sensor does this by itself.
+        Allocates: nothing."""
+        for registration in self.registrations:
+            if registration.reports:
+                registration.reports.notify(oid, iid, rid)
+
+    def send(self, *paths):
+        """Send the values at `paths`, such as "/3303/0", to every server (LwM2M 1.1 §6.4.6).
+        Returns a `Report`, which knows what has become of it."""
+        from lwm2m.interfaces.sending import send
+
+        return send(self, paths)
 
     def wait(self, ms):
         """Block until a datagram arrives, but at most `ms` milliseconds."""
@@ -210,37 +234,16 @@ class Client:
 
     def after(self, ms, callback):
         """Call `callback()` in `ms` milliseconds, from `step`."""
-        self.clock.update()
-        deadline = Deadline(self.clock)
-        deadline.after(ms)
-        self.timers.append((deadline, callback))
-        self.wake()
+        from lwm2m.ports.timers import add
 
-    def _run_timers(self):
-        due = _NEVER_MS
-        i = 0
-        while i < len(self.timers):
-            left = self.timers[i][0].left_ms()
-            if left:
-                due = min(due, left)
-                i += 1
-            else:
-                callback = self.timers.pop(i)[1]
-                try:
-                    callback()
-                except Exception as e:
-                    sys.print_exception(e)
-        return due
+        add(self, ms, callback)
 
     def later(self):
         """For a handler that needs time: returns an object with `answer(code, payload, format)`,
         to be called when it is done; the server is told to wait (RFC 7252 §5.2.2). Up to 8 for
         each server; more are refused with 5.03."""
         from lwm2m.coap.later import Later
-        from lwm2m.objects.base import Lwm2mError
 
-        if len(self.current.exchange.pending) > 7:
-            raise Lwm2mError(0xA3)  # 5.03: enough is owed already
         return Later(self.current.exchange, self)
 
     def emit(self, event, registration):
@@ -287,17 +290,10 @@ class Client:
 
     def stop(self, deregister=True, timeout_ms=5000):
         """De-register and wait for it, at most `timeout_ms`. Not under asyncio: `leave` there."""
+        from lwm2m.ports.timers import finish
+
         self.leave(deregister)
-        deadline = Deadline(self.clock)
-        deadline.after(timeout_ms)
-        while True:
-            due = self.step()
-            left = deadline.left_ms()
-            if not left:
-                self.leave(False)
-            if self.ended:
-                break
-            self.wait(min(due, left))
+        finish(self, timeout_ms)
 
 
 def parse_uri(uri):

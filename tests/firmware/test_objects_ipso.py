@@ -16,6 +16,7 @@ from lwm2m.objects.ipso_light import Dimmer, Light
 from lwm2m.objects.ipso_power import Energy, PowerMeasurement
 from lwm2m.objects.ipso_quantity import Voltage
 from lwm2m.objects.ipso_timer import Stopwatch, Timer
+from lwm2m.ports.timers import run
 from lwm2m.types import BOOL, FLOAT
 
 BAD_REQUEST, NOT_FOUND = 0x80, 0x84
@@ -509,10 +510,10 @@ def test_timer_of_weeks():
     execute(bench, "/3340/0/5523")
     for _ in range(30 * 24 - 1):
         bench.clock.advance(3600000)
-        bench.client._run_timers()
+        run(bench.client)
     eq(bench.it.output, True)
     bench.clock.advance(3600000)
-    bench.client._run_timers()
+    run(bench.client)
     eq(bench.it.output, False)
     eq(len(bench.client.timers), 0)
 

@@ -168,17 +168,17 @@ def advance(exchange, message, slot):
             reason = _INCOMPLETE
         else:
             # The owner says whether it wants the rest, and may have used the slot meanwhile.
-            wanted = exchange.owner.on_reply(message, slot.tag)
+            wanted = slot.owner.on_reply(message, slot.tag)
             if not more or not wanted or slot.state:
                 return
             slot.block1 = -1
             slot.block2 = number + 1 << 4 | message.block2 & 7
     else:
-        exchange.owner.on_reply(message, slot.tag)
+        slot.owner.on_reply(message, slot.tag)
         return
     # The token stays the same for all blocks: some servers know a transfer by it.
     if reason or not exchange.start(slot, slot.token):
-        exchange.owner.on_failure(slot.tag, reason or _TOO_LARGE)
+        slot.owner.on_failure(slot.tag, reason or _TOO_LARGE)
 
 
 def pull(out, src, n):

@@ -10,9 +10,11 @@ class Builder:
     The payload is written through a window: the first `skip` bytes are passed over, what fits
     is stored, the rest only sets `more`. So block n of a representation is the same writer run
     with another window, and a length is measured by writing with nothing but skip.
-    `head` is where the payload begins, 0 while there is none; `broken` is set by a format whose
-    content changed under its hands.
+    `head` is where the payload begins, 0 while there is none; `observe` what a read is to say in
+    that option, -1 for none; `broken` is set by a format whose content changed under its hands.
     """
+
+    observe = -1
 
     def __init__(self, size):
         self.buf = bytearray(size)

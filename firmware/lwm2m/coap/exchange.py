@@ -7,9 +7,10 @@ again and never done twice (RFC 7252 §4.5); reads are simply done again.
 
 The owner has `on_build(builder, tag)` to write what we ask, with `payload(builder)` where the
 payload begins; `on_reply(message, tag)` for each answer, True if it wants the next block of it;
-`on_failure(tag, reason)`: 0 there was none, 1 a RST, or a code; `on_request(message, builder)` to
-answer what we are asked: it returns the response code, or 0 if the answer comes later; and
-`on_repeat(message, builder)` to say once more where something was created.
+`on_failure(tag, reason)`: 0 there was none, 1 a RST, or a code, and with a message id for a tag -1
+when a RST came for none in flight; `on_request(message, builder)` to answer what we are asked: it
+returns the response code, or 0 if the answer comes later; and `on_repeat(message, builder)` to say
+once more where something was created. A tag that has `on_build` is an owner of its own.
 """
 
 import os
@@ -89,14 +90,14 @@ class Exchange:
         """Send a confirmable message whose options and payload `owner.on_build` writes; the
         outcome reaches the owner with `tag`. Only when there is a slot `free`.
 
-        With `token` it is a response of its own (§5.2.2), owned by `tag`.
+        With `token` it is a response of its own (§5.2.2) or a notification.
         Returns False if it does not fit, None if there is no message id left.
         Allocates: a token of 4 bytes.
         """
         slot = self.free()
         slot.code = code
         slot.tag = tag
-        slot.owner = self.owner if token is None else tag
+        slot.owner = tag if hasattr(tag, "on_build") else self.owner
         slot.block1 = slot.block2 = -1
         return self.start(slot, token)
 
@@ -206,6 +207,9 @@ class Exchange:
                 else:
                     slot.state = _ACKNOWLEDGED
                     slot.due.after_s(_MAX_TRANSMIT_WAIT_S)
+                return
+        if kind == _RST:
+            self.owner.on_failure(message.mid, -1)
 
     def _response(self, message, kind):
         # Find what a response answers (§5.3.2).
@@ -225,13 +229,13 @@ class Exchange:
         if ours:
             ours.state = _IDLE
             if bad:
-                self.owner.on_failure(ours.tag, 1)
+                ours.owner.on_failure(ours.tag, 1)
             elif ours.block1 >= 0 or message.block2 >= 8:
                 from lwm2m.coap.block import advance
 
                 advance(self, message, ours)
             else:
-                self.owner.on_reply(message, ours.tag)
+                ours.owner.on_reply(message, ours.tag)
 
     def serve(self, message):
         """Answer a request, or repeat the answer it got."""

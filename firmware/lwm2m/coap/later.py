@@ -7,11 +7,14 @@ Loaded when a handler first wants it.
 from micropython import const
 
 _INTERNAL = const(0xA0)
+_UNAVAILABLE = const(0xA3)
 _CONTENT_FORMAT = const(12)
 
 _NEVER_MS = const(3600000)
 # Message ids may have run out for a while.
 _AGAIN_MS = const(1000)
+# How many answers may be owed to one server
+_PENDING = const(8)
 
 
 class Later:
@@ -19,6 +22,8 @@ class Later:
     acknowledged and not carried out again. Allocates: a copy of the token."""
 
     def __init__(self, exchange, client):
+        if len(exchange.pending) >= _PENDING:
+            raise client.objects[0].Refused(_UNAVAILABLE)  # enough is owed already
         message = exchange.message
         self.exchange = exchange
         self.client = client

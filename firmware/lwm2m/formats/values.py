@@ -36,3 +36,13 @@ def text(raw):
         return str(raw, "utf-8")
     except UnicodeError:
         return None
+
+
+def utc_offset(text):
+    """Whether a text is an offset as in ISO 8601: Z, +HH, +HHMM or +HH:MM."""
+    digits = text[1:]
+    if len(text) == 6 and text[3] == ":":
+        digits = text[1:3] + text[4:]
+    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
+        return text == "Z"
+    return int(digits[:2]) < 24 and int(digits[2:] or 0) < 60

@@ -16,37 +16,64 @@ _TIME = const(7)
 _NUMBERS = ("pmin", "pmax", "epmin", "epmax", "hqmax")
 _THRESHOLDS = ("gt", "lt", "st")
 _SWITCHES = ("edge", "con")
+_CONDITIONS = ("gt", "lt", "st", "edge")
 
 
 def write_attributes(registration, message, flags):
     """Set or unset the attributes in the query for the path of `message`; `flags` are those of its
     resource. Returns the response code."""
-    depth = message.depth
-    path = tuple(message.path[i] for i in range(depth))
-    if registration.attributes is None:
-        registration.attributes = {}
-    merged = dict(registration.attributes.get(path, {}))
-    kind = flags & 15 if depth > 2 else 0
+    path = tuple(message.path[i] for i in range(message.depth))
+    stored = registration.attributes or {}
+    old = stored.get(path, {})
+    merged = query(message, flags & 15 if message.depth > 2 else 0, dict(old))
+    if merged is None:
+        return _BAD_REQUEST
+    stored[path] = merged
+    # They must hold together with what they inherit, and with what inherits them.
+    good = True
+    for other in stored:
+        if other[: len(path)] == path and not consistent(inherited(stored, other)):
+            good = False
+    if not good or not merged:
+        if old and not good:
+            stored[path] = old
+        else:
+            del stored[path]
+    if not good:
+        return _BAD_REQUEST
+    registration.attributes = stored
+    if registration.reports:
+        for observation in registration.reports.observations:
+            resolve(observation)
+    return _CHANGED
+
+
+def query(message, kind, merged):
+    """Take the attributes in the query of `message` into the dict `merged` and return it; None if
+    they cannot be, for a resource of type `kind` (0: not a resource)."""
     for i in range(message.queries):
         message.option(_URI_QUERY, i)
         try:
             name, equals, text = str(message.text(), "utf-8").partition("=")
         except UnicodeError:
-            return _BAD_REQUEST
+            return None
         value = parse(name, text if equals else None, kind)
         if value is False:
-            return _BAD_REQUEST
+            return None
         if value is None:
             merged.pop(name, None)
         else:
             merged[name] = value
-    if not consistent(merged):
-        return _BAD_REQUEST
-    if merged:
-        registration.attributes[path] = merged
-    else:
-        registration.attributes.pop(path, None)
-    return _CHANGED
+    return merged if consistent(merged) else None
+
+
+def inherited(stored, path):
+    """The attributes in force for `path`: those of the object, the instance, the resource, the
+    resource instance, where a lower one goes before a higher one (§5.1.1)."""
+    found = {}
+    for i in range(1, len(path) + 1):
+        found.update(stored.get(path[:i], {}))
+    return found
 
 
 def parse(name, text, kind):
@@ -80,3 +107,32 @@ def consistent(attributes):
     low = attributes.get("epmin")
     high = attributes.get("epmax")
     return low is None or high is None or low < high
+
+
+def resolve(observation):
+    """Have an observation follow the attributes that are in force now: those of the object, the
+    instance, the resource, and its own (§5.1.1)."""
+    registration = observation.registration
+    clock = observation.reports.client.clock
+    observation.pmin = observation.pmax = observation.con = observation.hqmax = None
+    observation.epmin = observation.epmax = 0
+    for watch in observation.parts or (observation,):
+        found = inherited(registration.attributes or {}, watch.path)
+        if observation.own:
+            found.update(observation.own)
+        watch.terms = None
+        if found:
+            watch.terms = {name: found[name] for name in _CONDITIONS if name in found} or None
+            # What several paths ask for together: no sooner than any of them allows, no later.
+            for name in ("pmin", "epmin", "con", "hqmax"):
+                if name in found:
+                    setattr(observation, name, max(getattr(observation, name) or 0, found[name]))
+            for name in ("pmax", "epmax"):
+                if name in found:
+                    old = getattr(observation, name)
+                    setattr(observation, name, min(old or found[name], found[name] or old or 0))
+        watch.limit()
+    if observation.epmin or observation.epmax:
+        observation.since_s = clock.s
+        observation.since_ms = clock.ms
+    observation.reports.push(observation)

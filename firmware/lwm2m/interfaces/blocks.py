@@ -10,6 +10,7 @@ _CONTENT = const(0x45)
 _BAD_REQUEST = const(0x80)
 _INTERNAL = const(0xA0)
 _ETAG = const(4)
+_OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 _BLOCK2 = const(23)
 _SIZE2 = const(28)
@@ -42,6 +43,8 @@ def read_block(client, message, out, codec, path, depth, flags, value):
         length = _MEASURE - out.skip
         out.rewind()
         out.uint(_ETAG, (client.revision & 0x1FFF | 0x2000) << 16 | length & 0xFFFF)
+        if out.observe >= 0:
+            out.uint(_OBSERVE, out.observe)
         out.uint(_CONTENT_FORMAT, codec.FORMAT)
         out.uint(_BLOCK2, number << 4 | 8 | size)
         flag = out.pos - 1

@@ -65,16 +65,19 @@ def apply(client, staged):
                     old = instance.value_at(index)
                 else:
                     old = Object.read(instance, table[index], table[index + 2])
-                done.append((instance, index, old))
+                done.append((instance, index, old, values[index]))
                 _store(instance, index, values[index])
     except Exception:
-        for instance, index, old in done:
+        for instance, index, old, _ in done:
             try:
                 _store(instance, index, old)
             except Exception as e:
                 sys.print_exception(e)
         raise
     client.revision += 1
+    for instance, index, old, value in done:
+        if value != old:
+            client.notify(instance.OID, instance.iid, instance.RESOURCES[index])
 
 
 def _store(instance, index, value):

@@ -16,6 +16,7 @@ _NOT_FOUND = const(0x84)
 _NOT_ACCEPTABLE = const(0x86)
 _UNSUPPORTED_FORMAT = const(0x8F)
 
+_OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 
 _WRITE = const(2)
@@ -42,17 +43,13 @@ def _read(client, message, out, codec, reader):
     codec = client.codec(accept)
     if not codec or not hasattr(codec, "compose"):
         return _NOT_ACCEPTABLE
-    paths = []
-    while reader.next():
-        path = [reader.oid, reader.iid, reader.rid, reader.riid]
-        while path and path[-1] < 0:
-            path.pop()
-        if -1 in path:
-            return _BAD_REQUEST
-        paths.append(tuple(path))
-    if reader.error or not paths:
+    paths = read_paths(reader)
+    if not paths:
         return _BAD_REQUEST
+    message.accept = accept
     if message.block2 < 0:
+        if out.observe >= 0:
+            out.uint(_OBSERVE, out.observe)
         out.uint(_CONTENT_FORMAT, codec.FORMAT)
         out.payload()
         codec.compose(out, client, paths)
@@ -61,6 +58,20 @@ def _read(client, message, out, codec, reader):
     from lwm2m.interfaces.blocks import read_block
 
     return read_block(client, message, out, codec, paths, 0, 0, None)
+
+
+def read_paths(reader):
+    """The paths that a Read-Composite lists, tuples of up to four ids; None if it is malformed or
+    lists none."""
+    paths = []
+    while reader.next():
+        path = [reader.oid, reader.iid, reader.rid, reader.riid]
+        while path and path[-1] < 0:
+            path.pop()
+        if -1 in path:
+            return None
+        paths.append(tuple(path))
+    return None if reader.error else paths
 
 
 def _write(client, reader):

@@ -18,6 +18,7 @@ _NOT_ALLOWED = const(0x85)
 _NOT_ACCEPTABLE = const(0x86)
 _INTERNAL = const(0xA0)
 
+_OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 
 _TEXT = const(0)
@@ -35,7 +36,12 @@ def serve(client, message, out):
     """Carry out the request `message`, write options and payload of the answer to `out` and
     return its code. Never raises. Allocates: nothing to read a scalar."""
     try:
-        code = _serve(client, message, out)
+        if message.observe < 0:
+            code = _serve(client, message, out)
+        else:
+            from lwm2m.interfaces.observing import observe
+
+            code = observe(client, message, out, _serve)
     except Lwm2mError as e:
         code = e.args[0] if e.args else _BAD_REQUEST
     except Exception as e:
@@ -96,7 +102,10 @@ def _serve(client, message, out):
     codec = client.codec(accept)
     if not codec or not codec.fits(depth, flags, value):
         return _NOT_ACCEPTABLE
+    message.accept = accept
     if message.block2 < 0:
+        if out.observe >= 0:
+            out.uint(_OBSERVE, out.observe)
         out.uint(_CONTENT_FORMAT, accept)
         out.payload()
         codec.represent(out, client, path, depth, flags, value)

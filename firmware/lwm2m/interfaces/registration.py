@@ -62,6 +62,9 @@ class Registration:
     going on and nothing will.
     """
 
+    # What it observes and is sent (interfaces.reporting)
+    reports = None
+
     def __init__(self, client, security, server, transport):
         self.client = client
         self.security = security
@@ -124,6 +127,8 @@ class Registration:
     def step(self):
         """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
         left = self.exchange.step()
+        if self.reports:
+            left = min(left, self.reports.step())
         state = self.state
         if state == _OFF:
             return _NEVER_MS
@@ -175,6 +180,8 @@ class Registration:
         if state == _REGISTERING:
             self.location = None
             said = _LINKS | _TERMS
+            if self.reports:
+                self.reports.open()
         elif server.lifetime_s != self.lifetime_s or server.binding != self.binding:
             said |= _TERMS
         # A retransmission says the same again, whatever has changed since.
@@ -241,6 +248,8 @@ class Registration:
                 while message.option(_LOCATION_PATH, len(location)):
                     location.append(message.text())
                 self.attempts = 0
+                if self.reports:
+                    self.reports.clear()
                 self.done("registered")
             elif code == _PRECONDITION_FAILED and self.version != "1.0":
                 # The server does not speak our version: try the next lower one (§6.2.1.1).
@@ -263,6 +272,10 @@ class Registration:
             self.end("leave_failed" if self.error else "deregistered")
 
     def on_failure(self, tag, reason):
+        if reason < 0:
+            if self.reports:
+                self.reports.discard(tag)
+            return
         self.error = reason if reason > 1 else self.exchange.error
         self.exchange.error = None
         if self.state == _DEREGISTERING:
@@ -299,6 +312,8 @@ class Registration:
         if self.disabled_s:
             self.wait(self.disabled_s)
             self.disabled_s = 0
+        elif self.reports:
+            self.reports.close()
 
     def wait(self, s):
         self.state = _WAITING

@@ -85,8 +85,10 @@ class Object:
             self.more[rid] = value
 
     def changed(self, rid):
-        """Called by an object when a value has changed and no server has written it. Override it
-        to react."""
+        """Called by an object when a value has changed and no server has written it: who observes
+        it is told. Override it to react too. Allocates: nothing."""
+        if self.client:
+            self.client.notify(self.OID, self.iid, rid)
 
     def clear(self, rid, name):
         """Take the value away: a replacing write of the instance did not mention it."""

@@ -107,8 +107,11 @@ class Device(Object):
             codes[len(codes)] = code
 
     def check(self, rid, value):
-        if rid == _UTC_OFFSET and not _is_utc_offset(value):
-            raise Lwm2mError()
+        if rid == _UTC_OFFSET:
+            from lwm2m.formats.values import utc_offset
+
+            if not utc_offset(value):
+                raise Lwm2mError()
 
     def write(self, rid, name, value):
         if rid == _CURRENT_TIME:
@@ -133,13 +136,3 @@ class Device(Object):
         action = self.pending
         self.pending = None
         action()
-
-
-def _is_utc_offset(text):
-    # ISO 8601: Z, +HH, +HHMM or +HH:MM
-    digits = text[1:]
-    if len(text) == 6 and text[3] == ":":
-        digits = text[1:3] + text[4:]
-    if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
-        return text == "Z"
-    return int(digits[:2]) < 24 and int(digits[2:] or 0) < 60

@@ -60,6 +60,7 @@ class Server(Object):
     disable_timeout_s = _DAY_S
     storing = False
     binding = "U"
+    pmin_s = pmax_s = None
     initial_delay_s = retry_count = retry_timer_s = sequence_delay_s = registration = None
 
     def check(self, rid, value):

@@ -1,0 +1,166 @@
+"""An observation (LwM2M 1.1 Core §6.4.1): its state, and how it is written. Loaded with the first
+Observe.
+"""
+
+import sys
+from micropython import const
+
+from lwm2m.interfaces.watching import Watch
+
+_CONTENT = const(0x45)
+_UNAUTHORIZED = const(0x81)
+_NOT_FOUND = const(0x84)
+_INTERNAL = const(0xA0)
+_OBSERVE = const(6)
+_CONTENT_FORMAT = const(12)
+_READ = const(1)
+
+
+class Observation(Watch):
+    """One observation: `token`, `codec`, `registration`; a composite one has `parts`, a watch for
+    each path, and no `path`.
+
+    `pmin`, `pmax` (None: as object 1 says), `epmin`, `epmax`, `con`, `hqmax` are the attributes in
+    force; `s` and `ms` when it was told last; `mid` the message id, `number` the sequence number,
+    and `code` the response code of the last notification.
+    Allocates: about 300 bytes.
+    """
+
+    path = pmin = pmax = con = hqmax = parts = own = after = queue = None
+    epmin = epmax = 0
+    # When it was looked at last; how many of its samples are in flight, and how many were sent
+    # and not acknowledged, to be sent once more as they were
+    since_s = since_ms = count = tried = 0
+    mid = -1
+    code = _CONTENT
+    # To be told; changed since it was looked at; in the chain; waiting for the server
+    due = touched = marked = stuck = False
+
+    def __init__(self, reports, token, codec):
+        self.owner = self
+        self.reports = reports
+        self.registration = reports.registration
+        self.token = token
+        self.codec = codec
+        self.turn = reports.turn
+        self.number = self.ms = 0
+        # When it was told, and when somebody was known to listen
+        self.s = self.sure_s = reports.client.clock.s
+
+    def look(self, forced):
+        """Evaluate what has changed, or, when `forced`, everything."""
+        self.touched = False
+        clock = self.reports.client.clock
+        self.since_s = clock.s
+        self.since_ms = clock.ms
+        if not self.parts:
+            return self.evaluate()
+        hit = False
+        for part in self.parts:
+            if (forced or part.changed) and part.evaluate():
+                hit = True
+        return hit
+
+    def told(self):
+        """Take note that what was seen last is told, now."""
+        clock = self.reports.client.clock
+        self.s = clock.s
+        self.ms = clock.ms
+        self.due = False
+        for part in self.parts or ():
+            part.tell()
+        if self.index >= 0:
+            self.tell()
+
+    def refusal(self):
+        """0, or why there is nothing to be told any more: a response code."""
+        if self.parts:
+            return 0
+        client = self.reports.client
+        path = self.path
+        iid = path[1] if len(path) > 1 else -1
+        instance = self.instance
+        if not instance or not instance.client or (self.index >= 0 and self.last is None):
+            if not self.place(client):
+                return _NOT_FOUND
+        if client.access:
+            client.current = self.registration
+            if not client.access.allowed(client, path[0], iid, _READ):
+                return _UNAUTHORIZED
+        return 0
+
+    def write(self, out):
+        """Write what there is now as a notification: options and payload. Allocates: nothing for
+        a number."""
+        out.uint(_OBSERVE, self.number)
+        out.uint(_CONTENT_FORMAT, self.codec.FORMAT)
+        out.payload()
+        self.represent(out)
+        if out.more or out.broken:
+            from lwm2m.interfaces.blocks import read_block
+
+            client = self.reports.client
+            message = client.message
+            message.block2 = message.size2 = -1
+            out.observe = self.number
+            path = self.path or self.paths()
+            depth = len(path) if self.path else 0
+            value = self.last if self.index >= 0 else None
+            read_block(client, message, out, self.codec, path, depth, self.flags, value)
+            out.observe = -1
+            out.more = False  # the server asks for the rest
+
+    def represent(self, out):
+        """Write what it observes through its codec."""
+        client = self.reports.client
+        client.current = self.registration
+        if self.parts:
+            self.codec.compose(out, client, self.paths())
+            return
+        path = self.path
+        value = None
+        if self.index >= 0:
+            value = self.read()
+            if value is None:
+                value = self.value  # it has just gone: that will be told next
+            else:
+                self.last = value
+            if len(path) > 3:
+                self.codec.item(out, path[3], self.flags, value)
+                return
+        self.codec.represent(out, client, path, len(path), self.flags, value)
+
+    def paths(self):
+        """The paths of a composite observation, else None."""
+        return [part.path for part in self.parts] if self.parts else None
+
+    def key(self):
+        """(content format, path or paths): what makes it the same as another one."""
+        return (self.codec.FORMAT, self.path or tuple(self.paths()))
+
+    # For the exchange layer
+
+    def on_build(self, out, tag):
+        if self.code < 128:
+            try:
+                if self.count:
+                    from lwm2m.interfaces.samples import write
+
+                    write(self, out)
+                else:
+                    self.write(out)
+            except Exception as e:
+                # It could be read a moment ago, and cannot any more.
+                sys.print_exception(e)
+                out.rewind()
+                self.reports.end(self, _INTERNAL)
+        out.buf[1] = self.code
+
+    def on_reply(self, message, tag):
+        self.reports.acknowledged(self)
+
+    def on_failure(self, tag, reason):
+        if reason == 1:
+            self.reports.rejected(self)
+        else:
+            self.reports.timed_out(self)
