@@ -45,6 +45,9 @@ def write_attributes(registration, message, flags):
     if registration.reports:
         for observation in registration.reports.observations:
             resolve(observation)
+    store = getattr(registration.client, "store", None)
+    if store:
+        store.save(registration.client)  # so that they outlive a restart
     return _CHANGED
 
 

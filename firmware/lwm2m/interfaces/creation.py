@@ -90,6 +90,12 @@ def delete(client, instance):
     """Delete an instance. Returns the response code."""
     client.remove(instance)
     client.revision += 1
+    place = (instance.OID, instance.iid)
+    for registration in client.registrations:
+        # A new instance of that id is another one.
+        for path in list(registration.attributes or ()):
+            if path[:2] == place:
+                del registration.attributes[path]
     if client.access:
         client.access.deleted(client, instance)
     return _DELETED

@@ -35,10 +35,14 @@ def observe(client, message, out, serve):
         return serve(client, message, out)
     own = None
     if message.queries:
-        from lwm2m.interfaces.attributes import query
+        from lwm2m.interfaces.attributes import consistent, inherited, query
 
         own = query(message, _kind(client, message), {})
         if own is None:
+            return _BAD_REQUEST
+        together = inherited(registration.attributes or {}, path_of(message))
+        together.update(own)
+        if not consistent(together):
             return _BAD_REQUEST
     if not reports:
         reports = registration.reports = Reporting(registration)

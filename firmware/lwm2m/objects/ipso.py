@@ -50,8 +50,9 @@ class Sensor(Object):
     @value.setter
     def value(self, value):
         table = self.RESOURCES
-        self._value = value
-        self.changed(table[0])
+        if value != self._value:
+            self._value = value
+            self.changed(table[0])
         if self.min_measured is None or value < self.min_measured:
             self.min_measured = value
             self.changed(table[3])

@@ -24,11 +24,15 @@ class Axes(Object):
 
     def set(self, x, y=None, z=None):
         """Take over a measurement as a whole."""
-        self.x = x
-        self.y = y
-        self.z = z
-        for rid in range(_X, _X + 3):
-            self.changed(rid)
+        if x != self.x:
+            self.x = x
+            self.changed(_X)
+        if y != self.y:
+            self.y = y
+            self.changed(_X + 1)
+        if z != self.z:
+            self.z = z
+            self.changed(_X + 2)
 
 
 class Accelerometer(Axes):

@@ -112,8 +112,9 @@ class Energy(Object):
 
     @value.setter
     def value(self, value):
-        self._value = value
-        self.changed(_VALUE)
+        if value != self._value:
+            self._value = value
+            self.changed(_VALUE)
 
     def reset_energy(self, args=None):
         self.value = 0.0

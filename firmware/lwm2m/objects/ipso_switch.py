@@ -140,5 +140,6 @@ class MultiStateSelector(Object):
 
     @value.setter
     def value(self, value):
-        self._value = value
-        self.changed(_INPUT)
+        if value != self._value:
+            self._value = value
+            self.changed(_INPUT)
