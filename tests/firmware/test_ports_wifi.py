@@ -4,9 +4,9 @@
 The fakes follow what the drivers document and do (network.WLAN, MicroPython 1.25 to 1.29):
 
 - ESP32 (ports/esp32/network_wlan.c): status() is 1000 idle, 1001 connecting, 1010 with an address,
-  201 no access point, 202 wrong password, else the reason code as it came; 15 (handshake timed out,
-  which is what most access points make of a wrong password) shows only when it was told not to
-  reconnect by itself; the reason stays while the next attempt is under way; connect() while
+  201 no access point, 202 wrong password, else the reason code as it came; 15 (handshake timed
+  out, which is what most access points make of a wrong password) shows only when it was told not
+  to reconnect by itself; the reason stays while the next attempt is under way; connect() while
   connecting raises OSError; status("rssi") without a link raises; active(True) needed first.
 - CYW43 (extmod/network_cyw43.c): status() is 0 down, 1 joining, 2 no address, 3 up, -1 failed,
   -2 no access point, -3 wrong password, which is final; config() knows no reconnects; active(True)

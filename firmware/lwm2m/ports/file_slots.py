@@ -41,7 +41,7 @@ class FileSlots(Slots):
         self.file = None
         self.backup = Backup(folder + "slots.bin")
         state = self.backup.load()
-        if not state or len(state) != 4:
+        if not _sound(state):
             state = (0, _NONE, _NONE, 0)
         self.valid, self.trial, self.previous, self.boots = state
         self.current = self.trial if self.on_trial else self.valid
@@ -141,6 +141,12 @@ class FileSlots(Slots):
         self.trial = trial
         self.previous = previous
         self.boots = boots
+
+
+def _sound(state):
+    if not state or len(state) != 4 or state[0] > 2:
+        return False
+    return (state[1] < 3 or state[1] == _NONE) and (state[2] < 3 or state[2] == _NONE)
 
 
 class Image:

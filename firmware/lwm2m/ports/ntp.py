@@ -183,11 +183,11 @@ class Ntp:
 
     def _done(self, ms):
         self.close()
+        self.set_time(ms)
         self.attempts = 0
         self.error = None
         self.synchronised = True
         self.due.after_s(self.period_s)
-        self.set_time(ms)
         if self.on_event:
             self.on_event("time_set", self)
 

@@ -4,8 +4,8 @@ In stock firmware of the ESP32; on the RP2040 in builds with MICROPY_PY_NETWORK_
 What the drivers do, and what is done about it here:
 
 - lwIP's (rp2): closing takes two frames and seconds, in the background; until it has ended the
-  link calls itself connected, and `connect` raises EALREADY: the next attempt waits. The object is never replaced,
-  because a dropped one, when it is collected, takes the interrupt of the line away.
+  link calls itself connected, and `connect` raises EALREADY: the next attempt waits. The object
+  is never replaced: a dropped one, when it is collected, takes the line's interrupt away.
 - ESP32's: wants `active(True)` first, and `active(False)` before the next attempt; up to
   MicroPython 1.25 that blocks for up to 8 s, and its status is None.
 - The line is read in its interrupt (RXIDLE). It is read at each step too: one that never falls
