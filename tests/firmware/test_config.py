@@ -5,7 +5,14 @@ import os
 from lwm2m import config
 from testing import eq, raises
 
-NAME = "build/test_config.json"
+try:
+    os.mkdir("build/test_config")
+except OSError:
+    pass  # it is there already
+
+FOLDER = "build/test_config"
+NAME = FOLDER + "/config.json"
+KEYS = FOLDER + "/keys.json"
 GOOD = '"endpoint": "a", "server": "coap://h"'
 
 
@@ -125,6 +132,138 @@ def test_servers():
         _complaint('{"endpoint": "a", "servers": [{"uri": "coap://h"}, {"uri": 1}]}'),
         "servers[1].uri: coap://host:port is needed, not 1",
     )
+
+
+# --- network, time and watchdog ---------------------------------------------------------------
+
+
+def test_network():
+    wifi = '"network": {"kind": "wifi", "ssid": "n", "country": "DE", "hostname": "weather-1"}'
+    eq(
+        _load("{%s, %s}" % (GOOD, wifi))["network"],
+        {"kind": "wifi", "ssid": "n", "country": "DE", "hostname": "weather-1", "password": None},
+    )
+    ppp = '"network": {"kind": "ppp", "uart": 0, "tx": 0, "rx": 1, "baud": 115200}'
+    eq(
+        _load("{%s, %s}" % (GOOD, ppp))["network"],
+        {"kind": "ppp", "uart": 0, "tx": 0, "rx": 1, "baud": 115200},
+    )
+    eq(_load('{%s, "network": {"kind": "ppp"}}' % GOOD)["network"], {"kind": "ppp"})
+    assert "network" not in _load("{%s}" % GOOD)
+
+
+def test_network_fields():
+    for fields, line in (
+        ("3", ": {…} is needed, not 3"),
+        ("{}", ".kind: is missing"),
+        ('{"ssid": "n"}', ".kind: is missing"),
+        ('{"kind": "lora"}', ".kind: wifi or ppp is needed, not 'lora'"),
+        ('{"kind": []}', ".kind: wifi or ppp is needed, not []"),
+        ('{"kind": "wifi"}', ".ssid: is missing"),
+        ('{"kind": "wifi", "ssid": ""}', ".ssid: a text of 1 to 32 bytes is needed, not ''"),
+        ('{"kind": "wifi", "ssid": 5}', ".ssid: a text of 1 to 32 bytes is needed, not 5"),
+        (
+            '{"kind": "wifi", "ssid": "%s"}' % ("ä" * 17),
+            ".ssid: a text of 1 to 32 bytes is needed, not %r" % ("ä" * 17),
+        ),
+        (
+            '{"kind": "wifi", "ssid": "n", "country": "de"}',
+            ".country: two capital letters are needed, not 'de'",
+        ),
+        (
+            '{"kind": "wifi", "ssid": "n", "hostname": "a b"}',
+            ".hostname: 1 to 32 letters, digits and hyphens are needed, not 'a b'",
+        ),
+        ('{"kind": "wifi", "ssid": "n", "uart": 0}', ".uart: not for wifi"),
+        ('{"kind": "ppp", "ssid": "n"}', ".ssid: not for ppp"),
+        ('{"kind": "ppp", "tx": 64}', ".tx: 0 to 63 pins are needed, not 64"),
+        (
+            '{"kind": "ppp", "baud": "fast"}',
+            ".baud: a whole number of bits per second is needed, not 'fast'",
+        ),
+    ):
+        eq(_field('"network": ' + fields), "network" + line)
+
+
+def test_time_and_watchdog():
+    settings = _load('{%s, "ntp": "192.0.2.1", "watchdog_ms": 8000}' % GOOD)
+    eq((settings["ntp"], settings["watchdog_ms"]), ("192.0.2.1", 8000))
+    eq(_field('"ntp": 5'), "ntp: a text is needed, not 5")
+    eq(
+        _field('"watchdog_ms": 500'),
+        "watchdog_ms: 1000 to 3600000 milliseconds are needed, not 500",
+    )
+
+
+# --- what is secret ---------------------------------------------------------------------------
+
+SECRET = "correct horse battery"
+WIFI = '{%s, "network": {"kind": "wifi", "ssid": "n"}}' % GOOD
+
+
+def _load_with_keys(keys, text=WIFI):
+    with open(KEYS, "wb") as file:
+        file.write(keys if isinstance(keys, bytes) else keys.encode())
+    try:
+        return _load(text)
+    finally:
+        os.remove(KEYS)
+
+
+def test_password_comes_from_keys_json_beside_it():
+    settings = _load_with_keys('{"wifi_password": "%s"}' % SECRET)
+    eq(settings["network"]["password"], SECRET)
+    eq(_load(WIFI)["network"]["password"], None)
+    eq(_load_with_keys("{}")["network"]["password"], None)
+    # Of no use here, and no harm
+    settings = _load_with_keys('{"wifi_password": "%s"}' % SECRET, "{%s}" % GOOD)
+    assert SECRET not in repr(settings)
+
+
+def test_password_in_config_json_is_refused_and_not_shown():
+    for text in (
+        '{%s, "password": "%s"}' % (GOOD, SECRET),
+        '{%s, "wifi_password": "%s"}' % (GOOD, SECRET),
+        '{%s, "network": {"kind": "wifi", "ssid": "n", "password": "%s"}}' % (GOOD, SECRET),
+        '{%s, "network": {"kind": "wifi", "ssid": "n", "key": "%s"}}' % (GOOD, SECRET),
+        '{%s, "network": {"kind": "wifi", "ssid": "n", "psk": "%s"}}' % (GOOD, SECRET),
+    ):
+        line = _complaint(text)
+        assert line.endswith(": belongs into keys.json, as wifi_password"), line
+        assert SECRET not in line and "horse" not in line
+
+
+def test_mistakes_in_keys_json_name_the_field_and_no_value():
+    eight = "wifi_password: 8 to 64 characters are needed; leave it out for an open network"
+    for text, line in (
+        ('{"wifi_password": "%s"}' % SECRET[:7], eight),
+        ('{"wifi_password": "%s"}' % (SECRET * 4), eight),
+        ('{"wifi_password": 1357924680}', eight),
+        ('{"wifi_password": ["%s"]}' % SECRET, eight),
+        ('{"wifi_pasword": "%s"}' % SECRET, "wifi_pasword: unknown; known are wifi_password"),
+        ('{"password": "%s"}' % SECRET, "password: unknown; known are wifi_password"),
+        ('["%s"]' % SECRET, "{…} is needed"),
+        ('"%s"' % SECRET, "{…} is needed"),
+        ('{\n"wifi_password": %s}' % SECRET, "not JSON: look at line 2"),
+        (b'{"wifi_password": "\xff\xfe horse"}', "not UTF-8"),
+    ):
+        error = str(raises(config.ConfigError, _load_with_keys, text))
+        eq(error, KEYS + ": " + line)
+
+
+def test_keys_json_of_the_current_folder():
+    here = os.getcwd()
+    os.chdir(FOLDER)
+    try:
+        with open("config.json", "w") as file:
+            file.write(WIFI)
+        with open("keys.json", "w") as file:
+            file.write('{"wifi_password": "%s"}' % SECRET)
+        eq(config.load("config.json")["network"]["password"], SECRET)
+    finally:
+        os.remove("keys.json")
+        os.remove("config.json")
+        os.chdir(here)
 
 
 def test_an_application_adds_fields():
