@@ -233,7 +233,7 @@ image() { # NAME WHAT-IT-DEPENDS-ON
     # goes by the age of that code, not by which it is.
     rm -f "$out/cmake/frozen_content.c"
     logged "cmake-$1" cmake -S "$port" -B "$out/cmake" -G Ninja \
-        -DMICROPY_BOARD=EMULATOR -DMICROPY_BOARD_DIR="$out/source/board" \
+        -DMICROPY_BOARD=emulator -DMICROPY_BOARD_DIR="$out/source/board" \
         -DMICROPY_FROZEN_MANIFEST="$here/firmware/manifest_$1.py" \
         -DPython3_EXECUTABLE="$root/.venv/bin/python" \
         -DPICO_BUILD_DOCS=0 -DPICO_NO_PICOTOOL=1 -DPICO_CLIB=newlib

@@ -1,0 +1,362 @@
+"""`make emulate`: a board from its first start to its second life, and what the client costs it.
+
+Prints a table of what was tried, with the seconds it took here and on the board, and one of the
+heap; writes build/emulator/metrics.json, which `make bench` takes over. Exit code 1 with one line
+when a step fails. With --shell a board is left running for mpremote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator import FROZEN, HERE, OUT, PLAIN, ROOT, Emulator, EmulatorError, missing
+from lwm2m_host import Device, Server
+from lwm2m_host.board.errors import BoardError
+from lwm2m_host.board.remote import Remote
+from lwm2m_host.errors import Lwm2mError
+from lwm2m_host.observations import Observation
+from lwm2m_host.timing import Timing
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+ENDPOINT = "urn:dev:os:emulator"
+TEMPERATURE = "/3303/0/5700"
+MAIN = HERE / "example" / "main.py"
+METRICS = OUT / "metrics.json"
+
+WATCHDOG_MS = 3000
+REGISTERED_S = 30.0
+READS = 20
+
+# What the device is asked to stay within: (metric, at most or at least, value)
+TARGETS: dict[str, tuple[str, float]] = {
+    "rp2040.files.heap_free_bytes": (">=", 110 * 1024),
+    "rp2040.frozen.heap_bytes": ("<=", 12 * 1024),
+}
+
+Metrics = dict[str, float]
+
+
+class StepError(Exception):
+    """A step did not do what it should. The text names it."""
+
+
+@dataclass
+class Step:
+    """What was tried: the seconds it took here and, where that is known, on the board."""
+
+    name: str
+    detail: str
+    seconds: float
+    board_s: float
+
+
+@dataclass
+class Heap:
+    """Bytes of the heap after a collection."""
+
+    used: int
+    free: int
+
+
+class Run:
+    """One board with one firmware, and the server it registers with."""
+
+    def __init__(
+        self, board: Emulator, server: Server, frozen: bool, told: Callable[[Step], None]
+    ) -> None:
+        self.board = board
+        self.server = server
+        self.frozen = frozen
+        self.told = told
+        self.mark = 0
+        self.observation: Observation | None = None
+
+    async def step(self, name: str, action: Callable[[], Awaitable[str]]) -> None:
+        """Do something that has a name. Raises StepError."""
+        began = time.monotonic()
+        began_us = await self._board_us()
+        try:
+            detail = await action()
+        except (EmulatorError, BoardError, Lwm2mError, StepError, TimeoutError) as error:
+            raise StepError(f"{name}: {str(error) or 'it takes too long'}") from error
+        passed = await self._board_us() - began_us
+        self.told(Step(name, detail, time.monotonic() - began, passed / 1e6))
+
+    async def _board_us(self) -> int:
+        return int((await self.board.control("status"))["time_us"])
+
+    # The steps
+
+    async def boot(self) -> str:
+        """Until MicroPython answers."""
+        identity = await asyncio.to_thread(Remote(self.board.port).identity)
+        return str(identity)
+
+    async def deploy(self, watchdog: bool = True) -> str:
+        """What `lwm2m-host board deploy` does, and the settings; then the board is restarted."""
+        settings: dict[str, str | int] = {
+            "endpoint": ENDPOINT,
+            "server": f"coap://10.0.0.1:{self.server.port}",
+        }
+        if watchdog:
+            settings["watchdog_ms"] = WATCHDOG_MS
+        config = self.board.folder / "config.json"
+        config.write_text(json.dumps(settings), encoding="utf-8")
+        arguments = ["--app-only"] if self.frozen else []
+        self._look_away()
+        process = await asyncio.create_subprocess_exec(
+            *(ROOT / ".venv/bin/lwm2m-host", "board", "deploy", "--json"),
+            *("--port", self.board.port, "--app", MAIN, "--config", config.parent, *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        if process.returncode:
+            raise StepError(errors.decode().strip())
+        report = json.loads(output)
+        return f"{len(report['copied'])} files, {report['bytes'] / 1024:.1f} kB, by mpremote"
+
+    async def registered(self) -> str:
+        """Until the server knows it, and it knows that the server does."""
+        await self.server.wait_for(ENDPOINT, REGISTERED_S)
+        found = await self.board.says(r"^event registered (\d+)", self.mark, REGISTERED_S)
+        objects = sorted(self._device.registration.objects)
+        return f"objects {', '.join(map(str, objects))}; {found[1]} ms from construction"
+
+    async def read(self) -> str:
+        value = await self._device.read(TEMPERATURE)
+        if value != 21.5:
+            raise StepError(f"{TEMPERATURE} is {value!r}")
+        return f"{TEMPERATURE} is {value} Cel"
+
+    async def write(self) -> str:
+        await self._device.write("/1/0/1", 120)
+        value = await self._device.read("/1/0/1")
+        if value != 120:
+            raise StepError(f"/1/0/1 is {value!r} after 120 was written")
+        return "/1/0/1 = 120, and the device says so"
+
+    async def observed(self) -> str:
+        """Observe the temperature, change it on the board, and be told."""
+        self.observation = await self._device.observe(TEMPERATURE)
+        return await self._told_of_change()
+
+    async def observed_again(self) -> str:
+        """The server has renewed the observation by itself."""
+        async with asyncio.timeout(REGISTERED_S):
+            while self.observation is None or self.observation.state != "active":
+                await asyncio.sleep(0.01)
+        return await self._told_of_change()
+
+    async def _told_of_change(self) -> str:
+        assert self.observation is not None
+        before = await self._device.read(TEMPERATURE)
+        await self.board.type("t")
+        async with asyncio.timeout(REGISTERED_S):
+            async for note in self.observation:
+                if note.value == before + 1:
+                    return f"{TEMPERATURE} has risen to {note.value}, which the server is told"
+        raise StepError(f"the observation has ended: {self.observation.reason}")
+
+    async def watchdog_reset(self) -> str:
+        """A Reboot that hangs; the watchdog brings the board back, and it registers again."""
+        return await self._again(self._device.execute("/3/0/4"), "watchdog")
+
+    async def power_cycle(self) -> str:
+        return await self._again(self.board.control("power", state="cycle"), "power")
+
+    async def _again(self, cause: Awaitable[object], why: str) -> str:
+        before = self._device.registration.location
+        self._look_away()
+        starts = len((await self.board.control("status"))["resets"])
+        await cause
+        start = await self.board.wait_starts(starts + 1)
+        if start["why"] != why:
+            raise StepError(f"the board has started again after {start['why']}")
+        await self.board.says(r"^event registered", self.mark)
+        async with asyncio.timeout(REGISTERED_S):
+            while self._device.registration.location == before:
+                await asyncio.sleep(0.01)
+        if await self._device.read(TEMPERATURE) != 21.5:
+            raise StepError("it is registered, and does not answer")
+        return "registered again, and answers"
+
+    # What is measured
+
+    async def heaps(self) -> dict[str, Heap]:
+        """Of the start before: before the import, after it, and now."""
+        await self.board.type("h")
+        await self.board.says(r"^heap registered", self.mark)
+        found = {}
+        for line in self.board.printed[self.mark :].splitlines():
+            words = line.split()
+            if words[:1] == ["heap"] and len(words) == 4:
+                found[words[1]] = Heap(int(words[2]), int(words[3]))
+        return found
+
+    async def import_ms(self) -> float:
+        found = await self.board.says(r"^import_us (\d+)", self.mark)
+        return int(found[1]) / 1000
+
+    async def register_ms(self) -> float:
+        found = await self.board.says(r"^event registered (\d+)", self.mark)
+        return float(found[1])
+
+    async def read_ms(self) -> float:
+        """From the arrival of a request on the line to the last byte of the answer, on the
+        board's clock: the median of some."""
+        await self.board.control("turnarounds")
+        for _ in range(READS):
+            await self._device.read(TEMPERATURE)
+        taken = await self.board.control("turnarounds")
+        return statistics.median(taken) / 1000
+
+    def _look_away(self) -> None:
+        """What has been printed until now is of no interest any more."""
+        self.mark = len(self.board.printed)
+
+    @property
+    def _device(self) -> Device:
+        return self.server.device(ENDPOINT)
+
+
+@contextlib.asynccontextmanager
+async def run_on(image: Path, told: Callable[[Step], None]) -> AsyncIterator[Run]:
+    """A board with a blank flash, and a server."""
+    folder = Path(tempfile.mkdtemp(prefix="emulator-", dir=OUT))
+    try:
+        async with (
+            Server(port=0, timing=Timing(timeout_s=REGISTERED_S)) as server,
+            Emulator(folder, image=image) as board,
+        ):
+            yield Run(board, server, image == FROZEN, told)
+    finally:
+        shutil.rmtree(folder)
+
+
+async def measure(told: Callable[[str, Step], None]) -> tuple[Metrics, dict[str, dict[str, Heap]]]:
+    """Everything. Raises StepError."""
+    metrics: Metrics = {}
+    heaps = {}
+    for name, image in (("files", PLAIN), ("frozen", FROZEN)):
+        async with run_on(image, lambda step, name=name: told(name, step)) as run:
+            await run.step("boot", run.boot)
+            await run.step("deploy", run.deploy)
+            await run.step("registered", run.registered)
+            await run.step("read", run.read)
+            if name == "files":
+                metrics["rp2040.import_ms"] = await run.import_ms()
+                metrics["rp2040.register_ms"] = await run.register_ms()
+                metrics["rp2040.read_ms"] = await run.read_ms()
+                await run.step("write", run.write)
+            await run.step("observed", run.observed)
+            if name == "files":
+                await run.step("watchdog reset", run.watchdog_reset)
+                await run.step("power cycle", run.power_cycle)
+                # What the writes have loaded is gone with the power.
+                await run.step("observed again", run.observed_again)
+            heaps[name] = await run.heaps()
+            used = heaps[name]["registered"].used - heaps[name]["before"].used
+            metrics[f"rp2040.{name}.heap_bytes"] = used
+            metrics[f"rp2040.{name}.heap_free_bytes"] = heaps[name]["registered"].free
+    return metrics, heaps
+
+
+def heap_table(heaps: dict[str, dict[str, Heap]], metrics: Metrics) -> Table:
+    table = Table(title="heap of the board, bytes")
+    table.add_column("")
+    for name in heaps:
+        table.add_column({"files": ".mpy files", "frozen": "frozen build"}[name], justify="right")
+    for when, title in (
+        ("before", "free before the import"),
+        ("imported", "free after the import"),
+        ("registered", "free, registered and observed"),
+    ):
+        table.add_row(title, *(f"{heap[when].free:,}" for heap in heaps.values()))
+    row = []
+    for name in heaps:
+        metric = f"rp2040.{name}.heap_bytes"
+        row.append(f"{metrics[metric]:,}{verdict(metric, metrics)}")
+    table.add_row("taken by the client", *row)
+    return table
+
+
+def verdict(metric: str, metrics: Metrics) -> str:
+    """A mark behind a number that has a target."""
+    if metric not in TARGETS:
+        return ""
+    sign, limit = TARGETS[metric]
+    met = metrics[metric] <= limit if sign == "<=" else metrics[metric] >= limit
+    return " [green]✓[/]" if met else f" [bold red]✗ {sign} {limit:,}[/]"
+
+
+async def tour(console: Console) -> int:
+    """The tables and the metrics. Returns the exit code."""
+    table = Table(title="an RP2040 that is emulated, with MicroPython 1.25.0")
+    for title, justify in (("step", "left"), ("s", "right"), ("board's s", "right"), ("", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+
+    def told(name: str, step: Step) -> None:
+        title = step.name if name == "files" else f"{step.name}, {name}"
+        table.add_row(title, f"{step.seconds:.2f}", f"{step.board_s:.2f}", step.detail)
+
+    try:
+        with Live(table, console=console):
+            metrics, heaps = await measure(told)
+    except StepError as error:
+        print(f"emulate: {error}", file=sys.stderr)
+        return 1
+    METRICS.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    console.print(heap_table(heaps, metrics))
+    for name in ("import", "register", "read"):
+        console.print(f"{name}: {metrics[f'rp2040.{name}_ms']:.1f} ms on the board")
+    return 0
+
+
+async def shell(console: Console) -> int:
+    """A registered board, until Ctrl-C."""
+    async with run_on(PLAIN, lambda step: console.print(f"{step.name}: {step.detail}")) as run:
+        try:
+            await run.step("boot", run.boot)
+            await run.step("deploy", lambda: run.deploy(watchdog=False))
+            await run.step("registered", run.registered)
+        except StepError as error:
+            print(f"emulate: {error}", file=sys.stderr)
+            return 1
+        port = run.board.port
+        console.print(f"\n  .venv/bin/mpremote connect {port}\n", highlight=False)
+        console.print(f"The server is at {run.server.uri}. Ctrl-C ends both.")
+        await asyncio.Event().wait()
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="emulate.py", description=__doc__.split("\n")[0])
+    parser.add_argument("--shell", action="store_true", help="leave a board running")
+    arguments = parser.parse_args()
+    reason = missing(PLAIN) or missing(FROZEN)
+    if reason:
+        print(f"emulate: {reason}", file=sys.stderr)
+        return 1
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    try:
+        return asyncio.run((shell if arguments.shell else tour)(console))
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

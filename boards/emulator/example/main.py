@@ -1,0 +1,96 @@
+"""The program of the emulated board: a thermometer, and what `make emulate` wants to know of it.
+
+Settings are in config.json: endpoint, server, and watchdog_ms for a watchdog. Everything that is
+measured is printed in a line of its own, for whoever reads the console. A letter typed there asks
+for more: "h" for the heap, "t" for a change of the temperature.
+
+The network comes up before the package is imported, and this program was compiled before, so that
+what the heap loses between "before" and "registered" is the client with its buffers.
+"""
+
+import gc
+import json
+import select
+import sys
+import time
+
+import machine
+import network
+
+MOST_WAIT_MS = 50
+
+
+def heap(when):
+    gc.collect()
+    print("heap", when, gc.mem_alloc(), gc.mem_free())
+
+
+def connect():
+    """PPP over UART 0. Keep what is returned: a link that is collected goes down."""
+    uart = machine.UART(0, 115200, tx=machine.Pin(0), rx=machine.Pin(1), rxbuf=4096)
+    link = network.PPP(uart)
+    link.connect()
+    while not link.isconnected():
+        time.sleep_ms(5)
+    print("network", link.ipconfig("addr4")[0])
+    return link
+
+
+def hang():
+    """What the server's Reboot does here: the loop dies, and only the watchdog can help."""
+    print("hanging")
+    while True:
+        pass
+
+
+def build(settings):
+    begun = time.ticks_us()
+    from lwm2m.client import Client
+    from lwm2m.objects.device import Device
+    from lwm2m.objects.ipso import Temperature
+
+    print("import_us", time.ticks_diff(time.ticks_us(), begun))
+    heap("imported")
+    begun = time.ticks_ms()
+
+    def report(event, registration):
+        print("event", event, time.ticks_diff(time.ticks_ms(), begun), registration.error)
+
+    client = Client(settings["endpoint"], on_event=report)
+    client.add_server(settings["server"], lifetime_s=300)
+    client.add(Device(manufacturer="Acme", model="Emulator", reboot=hang))
+    thermometer = client.add(Temperature(unit="Cel"))
+    thermometer.value = 21.5
+    return client, thermometer
+
+
+def run(client, thermometer, watchdog):
+    keys = select.poll()
+    keys.register(sys.stdin, select.POLLIN)
+    while True:
+        client.wait(min(client.step(), MOST_WAIT_MS))
+        if watchdog:
+            watchdog.feed()
+        for _ in keys.ipoll(0):
+            key = sys.stdin.read(1)
+            if key == "h":
+                heap("registered")
+            elif key == "t":
+                thermometer.value += 1
+
+
+def main():
+    print("boot", machine.reset_cause())
+    with open("config.json") as file:
+        settings = json.load(file)
+    link = connect()
+    watchdog = None
+    if "watchdog_ms" in settings:
+        watchdog = machine.WDT(timeout=settings["watchdog_ms"])
+    heap("before")
+    client, thermometer = build(settings)
+    run(client, thermometer, watchdog)
+    link.disconnect()
+
+
+main()
