@@ -46,6 +46,14 @@ def hostname(value):
         return "1 to 32 letters, digits and hyphens are needed"
 
 
+def host(value):
+    if isinstance(value, str) and value:
+        name, colon, port = value.partition(":")
+        if name and (not colon or port.isdigit() and 0 < int(port) < 65536):
+            return None
+    return "host or host:port is needed"
+
+
 def password(value):
     if not isinstance(value, str) or not 7 < len(value.encode()) < 65:
         return "8 to 64 characters are needed; leave it out for an open network"
@@ -79,7 +87,7 @@ FIELDS = {
         "rx": _PIN,
         "baud": (9600, 4000000, "bits per second"),
     },
-    "ntp": str,
+    "ntp": host,
     "watchdog_ms": (1000, 3600000, "milliseconds"),
 }
 # The fields of `network` for each kind

@@ -188,7 +188,10 @@ def test_network_fields():
 def test_time_and_watchdog():
     settings = _load('{%s, "ntp": "192.0.2.1", "watchdog_ms": 8000}' % GOOD)
     eq((settings["ntp"], settings["watchdog_ms"]), ("192.0.2.1", 8000))
-    eq(_field('"ntp": 5'), "ntp: a text is needed, not 5")
+    eq(_load('{%s, "ntp": "time.example.com:1123"}' % GOOD)["ntp"], "time.example.com:1123")
+    for value in ("5", '""', '":123"', '"h:"', '"h:x"', '"h:65536"', '"fe80::1"'):
+        line = _field('"ntp": ' + value)
+        assert line.startswith("ntp: host or host:port is needed, not "), line
     eq(
         _field('"watchdog_ms": 500'),
         "watchdog_ms: 1000 to 3600000 milliseconds are needed, not 500",

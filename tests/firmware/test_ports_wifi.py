@@ -394,11 +394,11 @@ def test_driver_that_raises():
 
         for error in (OSError(5), RuntimeError("Wifi Unknown Error 0x0102")):
             rig.driver.connect = broken
-            rig.run(20)
+            rig.run(100)
             eq(rig.names()[-1], "failed")
             assert rig.wifi.error is error
         rig.driver.connect = working
-        rig.run(60)
+        rig.run(100)
         eq(rig.names()[-1], "connected")
 
 

@@ -7,10 +7,17 @@ config.json asks for them. It loads only what it is asked for.
 """
 
 import machine
+import sys
 from micropython import const
+
+from lwm2m.ports.clock import Deadline
 
 # Ctrl-C, SIGTERM and the application get their turn so often.
 _AWAKE_MS = const(500)
+
+# A Register is given up after a minute and more; who watches is told sooner that nobody answers.
+_QUIET_MS = const(5000)
+_REGISTERING = const(2)
 
 
 class Upkeep:
@@ -24,7 +31,9 @@ class Upkeep:
         self.client = client
         self.say = say
         self.link = self.ntp = self.watchdog = None
-        self.trial = hasattr(machine, "reset")
+        self.quiet = Deadline(client.clock)
+        self._listen()
+        self.trial = hasattr(machine, "reset") or "/slot" in sys.path
         if "network" in settings:
             self.link = self._connect(**settings["network"])
         if "ntp" in settings:
@@ -47,6 +56,8 @@ class Upkeep:
             due = min(due, self.client.step())
             if self.ntp:
                 due = min(due, self.ntp.step())
+            if self.waiting and not self.quiet.left_ms():
+                self._complain()
         if self.watchdog:
             self.watchdog.feed()
             due = self.watchdog.within(due)
@@ -54,6 +65,7 @@ class Upkeep:
 
     def report(self, event, registration):
         """To be called with each event of the client."""
+        self._listen()
         if event == "registered" and self.trial:
             # An update has proved itself when it has reached its server.
             self.trial = False
@@ -63,6 +75,18 @@ class Upkeep:
         elif event == "register_failed" and self.link and registration.attempts % 5 == 0:
             # A driver may not notice that the network has gone.
             self.link.renew()
+
+    def _listen(self):
+        self.waiting = True
+        self.quiet.after(_QUIET_MS)
+
+    def _complain(self):
+        self.waiting = False
+        for registration in self.client.registrations:
+            if registration.state == _REGISTERING:
+                error = registration.exchange.error
+                why = " (%s)" % error if error else ""
+                self.say("%s: no answer yet%s" % (registration.security.uri, why))
 
     def _connect(self, kind, **terms):
         try:
@@ -78,6 +102,7 @@ class Upkeep:
         if event == "connected":
             self.say("network: connected, %s" % link.address)
             link.after(self.client)
+            self._listen()
             if self.ntp:
                 self.ntp.restart()
         elif event == "connecting" or event == "lost":
@@ -92,7 +117,8 @@ class Upkeep:
 
         # A process leaves the clock of its machine alone.
         set_time = set_rtc if hasattr(machine, "RTC") else lambda ms: None
-        return Ntp(host, set_time=set_time, on_event=self._report_time, clock=self.client.clock)
+        host, _, port = host.partition(":")
+        return Ntp(host, int(port or 123), set_time, 21600, self._report_time, self.client.clock)
 
     def _report_time(self, event, ntp):
         if event == "time_set":

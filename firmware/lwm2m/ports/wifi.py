@@ -107,11 +107,10 @@ class Wifi(Link):
         self.nic.active(False)
 
     def verdict(self):
-        if self.due.left_ms() > (self.patience_s - _BELIEVE_S) * 1000:
-            return None
         status = self.nic.status()
         if self.esp32:
-            if status in (_STAT_IDLE, _STAT_CONNECTING):
+            early = self.due.left_ms() > (self.patience_s - _BELIEVE_S) * 1000
+            if early or status in (_STAT_IDLE, _STAT_CONNECTING):
                 return None
         elif status >= 0:
             return None
