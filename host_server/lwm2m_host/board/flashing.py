@@ -88,6 +88,6 @@ def copy(image: Path, drive: Path, progress: Callable[[int], None] = lambda _: N
                 done += len(chunk)
                 progress(len(chunk))
     except OSError as error:
-        if done >= len(data) and not drive.exists():
-            return  # it restarted before the file could be closed
+        if done + _CHUNK >= len(data) and not (drive / usb.INFO_FILE).exists():
+            return  # it has restarted before the file could be closed
         raise BoardError(f"{drive}: {error.strerror} after {done} of {len(data)} bytes") from None

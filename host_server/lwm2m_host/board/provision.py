@@ -62,10 +62,11 @@ def merge(
             merged.pop("servers", None)
     if network is not None:
         old = merged.pop("network", None)
-        if network and isinstance(old, dict) and old.get("kind") == network.get("kind"):
-            network = {**old, **network}
-        if network:
-            merged["network"] = {n: v for n, v in network.items() if v is not None}
+        given = {name: value for name, value in network.items() if value is not None}
+        if given and isinstance(old, dict) and old.get("kind") == given.get("kind"):
+            given = {**old, **given}
+        if given:
+            merged["network"] = given
     return merged
 
 
