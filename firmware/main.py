@@ -119,7 +119,8 @@ def main(path="config.json"):
             client.stop(deregister=False)
             continue
         except KeyboardInterrupt:
-            pass
+            if upkeep.watchdog:
+                print("The watchdog will reset the board in a moment, prompt or not.")
         client.stop(timeout_ms=2000)
         return 0
 

@@ -128,10 +128,10 @@ def _read(path, missing=None):
                 return json.load(file)
             except UnicodeError:
                 raise ConfigError("not UTF-8")
-            except ValueError:
+            except (ValueError, TypeError):
                 at = file.tell()
-        with open(path) as file:
-            raise ConfigError("not JSON: look at line %d" % (file.read(at - 1).count("\n") + 1))
+        with open(path, "rb") as file:
+            raise ConfigError("not JSON: look at line %d" % (file.read(at - 1).count(b"\n") + 1))
     except OSError as e:
         if e.errno == errno.ENOENT:
             if not missing:
@@ -143,8 +143,12 @@ def _read(path, missing=None):
 def _check(name, value, kind, secret=False):
     if isinstance(kind, dict) and isinstance(value, dict):
         for key in value:
+            if not isinstance(key, str):
+                # MicroPython's reader takes anything for a name.
+                raise ConfigError("%sa name in quotes is needed" % (name and name + ": "))
             inner = name + "." + key if name else key
             if key not in kind:
+                inner = repr(inner)[1:-1]  # whatever is in it, one line
                 if not secret and ("password" in key or key in ("key", "psk")):
                     raise ConfigError("%s: belongs into keys.json, as wifi_password" % inner)
                 raise ConfigError("%s: unknown; known are %s" % (inner, ", ".join(sorted(kind))))

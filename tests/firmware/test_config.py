@@ -1,6 +1,7 @@
 """config.json: what is right comes back, what is wrong becomes one line naming the field."""
 
 import os
+import random
 
 from lwm2m import config
 from testing import eq, raises
@@ -80,6 +81,17 @@ def test_folder_is_no_file():
 def test_broken_json_is_located():
     eq(_complaint('{\n"endpoint": "a",\n"server": x\n}'), "not JSON: look at line 3")
     eq(_complaint(""), "not JSON: look at line 1")
+
+
+def test_json_that_only_micropython_takes():
+    eq(_complaint("{5: 6}"), "a name in quotes is needed")
+    eq(_field('"device": {null: 6}'), "device: a name in quotes is needed")
+    eq(_complaint("{[]: 6}"), "not JSON: look at line 1")
+
+
+def test_name_of_a_field_is_shown_on_one_line():
+    line = _field('"a\\nb": 1')
+    assert line.startswith("a\\nb: unknown; "), line
 
 
 def test_bytes_that_are_no_text():
@@ -252,6 +264,35 @@ def test_mistakes_in_keys_json_name_the_field_and_no_value():
     ):
         error = str(raises(config.ConfigError, _load_with_keys, text))
         eq(error, KEYS + ": " + line)
+
+
+def test_fuzz():
+    random.seed(7)
+    good = (
+        '{"endpoint": "a", "servers": [{"uri": "coap://h", "ssid": 7}], "ntp": "h:1", "mtu": 576,'
+        ' "network": {"kind": "wifi", "ssid": "nä", "country": "DE"}, "log": true}'
+    ).encode()
+    accepted = 0
+    for i in range(3000):
+        data = bytearray(good if i % 2 else b'{"wifi_password": "%s"}' % SECRET.encode())
+        for _ in range(1 + random.getrandbits(2)):
+            at = random.randrange(len(data))
+            if random.getrandbits(1):
+                data[at] = random.getrandbits(8)
+            else:
+                data[at : at + random.getrandbits(2)] = random.choice(
+                    (b"", b'"', b"\\n", b"{", b"[", b"null", b"-1", b"1e99", b"\xff", b"\\u00e4")
+                )
+        try:
+            if i % 2:
+                _load(bytes(data))
+            else:
+                _load_with_keys(bytes(data))
+            accepted += 1
+        except config.ConfigError as e:
+            line = str(e)
+            assert line.startswith(FOLDER) and "\n" not in line, (data, line)
+    assert 100 < accepted < 2000, accepted
 
 
 def test_keys_json_of_the_current_folder():

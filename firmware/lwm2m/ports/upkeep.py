@@ -73,7 +73,10 @@ class Upkeep:
 
             mark_valid()
         elif event == "register_failed" and self.link and registration.attempts % 5 == 0:
-            # A driver may not notice that the network has gone.
+            # A driver may not notice that the network has gone; one that any server knows has not.
+            for other in self.client.registrations:
+                if other.registered:
+                    return
             self.link.renew()
 
     def _listen(self):
