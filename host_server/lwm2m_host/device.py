@@ -13,15 +13,20 @@ from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
 from . import formats, validation
-from .errors import FormatError, NotRegistered, PathError, ValueTypeError
+from .definitions import Definitions
+from .errors import FormatError, NotObserved, NotRegistered, PathError, ValueTypeError
+from .events import SendStream, Sent
 from .formats import LINK_FORMAT, Entry, Format, PathListFormat, TypeLookup
 from .formats import link as link_format
 from .formats.link import Link
 from .models import ObjectModel, ResourceModel
+from .observations import QUEUE_LIMIT, Observation, Opening
 from .paths import Path
 from .registry import Registration, below
-from .transport.request import Fetch, exchange
-from .tree import flatten, shape
+from .reports import decoded
+from .transport.observing import Watch
+from .transport.request import Asking, Fetch, complete, exchange
+from .tree import flatten
 from .values import DataType, check
 
 if TYPE_CHECKING:
@@ -64,6 +69,7 @@ class Device:
         self.endpoint = endpoint
         self._server = server
         self._turn = asyncio.Lock()
+        self.observing = asyncio.Lock()  # held while an observation begins or is cancelled
 
     def __repr__(self) -> str:
         return f"<Device {self.endpoint}>"
@@ -76,26 +82,26 @@ class Device:
             raise NotRegistered(self.endpoint)
         return registration
 
+    @property
+    def definitions(self) -> Definitions:
+        """The definitions of what the device has. Raises NotRegistered."""
+        return Definitions(self._server.models, self.registration)
+
     def object_model(self, path: Path) -> ObjectModel | None:
         """The definition of the object of a path, in the version that the device registered."""
-        if path.oid is None:
-            return None
-        return self._server.models.object(path.oid, self.registration.object_version(path))
+        return self.definitions.object_model(path)
 
     def resource_model(self, path: Path) -> ResourceModel | None:
         """The definition of the resource at, or above, a path."""
-        model = self.object_model(path)
-        return model.resources.get(path.rid) if model and path.rid is not None else None
+        return self.definitions.resource_model(path)
 
     def type_of(self, path: Path) -> DataType | None:
         """The data type of the resource at, or above, a path; None when it is not known."""
-        resource = self.resource_model(path)
-        return resource.type if resource else None
+        return self.definitions.type_of(path)
 
     def is_multiple(self, path: Path) -> bool:
         """True when the definition says that the resource may have several instances."""
-        resource = self.resource_model(path)
-        return resource is not None and resource.multiple
+        return self.definitions.is_multiple(path)
 
     async def read(
         self,
@@ -120,8 +126,7 @@ class Device:
         if raw:
             return content
         codec = formats.get(accept if content.format is None else content.format)
-        entries = codec.decode(content.payload, path, self.type_of)
-        return shape(entries, path, self.is_multiple)
+        return decoded(content.payload, codec, (path,), False, self.definitions)[1]
 
     async def read_composite(
         self,
@@ -136,13 +141,7 @@ class Device:
         Returns ``{"/3/0/0": value}`` with the values as `read` has them. The device answers as
         well as it can: a path that it does not have, or not for us, is missing.
         """
-        wanted = list(dict.fromkeys(_need(path, "read", 0, 4) for path in paths))
-        if not wanted:
-            raise PathError("no path to read")
-        if not force:
-            for path in wanted:
-                validation.check_operation("R", path, self.resource_model(path))
-        asking, accept = self._composite(format)
+        wanted, asking, accept = self._wanted(paths, "read", format, force)
         payload = asking.encode_paths(_outermost(wanted))
         answer = await self.request(
             Code.FETCH,
@@ -154,15 +153,8 @@ class Device:
         )
         number = _format_of(answer)
         codec = formats.get(accept.number if number is None else number)
-        entries = codec.decode(answer.payload, Path(), self.type_of)
-        for entry in entries:
-            if not any(path.covers(entry.path) for path in wanted):
-                raise FormatError(f"{entry.path} was not asked for")
-        return {
-            str(path): shape(found, path, self.is_multiple)
-            for path in wanted
-            if (found := [entry for entry in entries if path.covers(entry.path)])
-        }
+        value: dict[str, Any] = decoded(answer.payload, codec, wanted, True, self.definitions)[1]
+        return value
 
     async def write(
         self,
@@ -328,19 +320,133 @@ class Device:
         None takes an attribute away.
         """
         path = _need(path, "write attributes", 1, 4)
-        for name in attributes:
-            if name not in ATTRIBUTES and not force:
-                known = ", ".join(ATTRIBUTES)
-                raise ValueTypeError(f"unknown attribute {name}; known are {known}")
-        if not attributes:
-            raise ValueTypeError("no attribute to write")
-        if not force:
-            validation.check_attributes(path, self.resource_model(path), attributes)
-        query = [
-            name if value is None else f"{name}={_decimal(value)}"
-            for name, value in attributes.items()
-        ]
+        query = self._attributes(path, attributes, force)
         await self.request(Code.PUT, path, query=query, timeout_s=timeout_s)
+
+    def observe(
+        self,
+        path: str | Path,
+        *,
+        format: FormatLike | None = None,
+        attributes: Mapping[str, float | None] | None = None,
+        reobserve: bool | None = None,
+        limit: int = QUEUE_LIMIT,
+        timeout_s: float | None = None,
+        force: bool = False,
+    ) -> Opening:
+        """Observe an object, an instance, a resource or a resource instance (§6.4.1)::
+
+            async with device.observe("/3303/0/5700") as observation:
+                print(observation.first.value)
+                async for notification in observation:
+                    print(notification.value)
+
+        ``await`` gives an Observation that lasts until it is cancelled. When the device registers
+        anew, it is asked again, unless `reobserve` is False (by default, what the Server says).
+        What is observed already is replaced.
+
+        `attributes` as in `write_attributes` go with the request, which needs LwM2M 1.2 on the
+        device. `limit` is how many notifications may wait to be fetched. NotObserved when the
+        device answers and does not observe.
+        """
+        path = _need(path, "observe", 1, 4)
+        if not force:
+            validation.check_operation("R", path, self.resource_model(path))
+        query = self._attributes(path, attributes, force) if attributes else []
+        accept = formats.get(format) if format is not None else self._default_format()
+        return self._opening(
+            (path,),
+            False,
+            accept,
+            {"code": Code.GET, "path": path, "accept": accept.number, "query": query},
+            reobserve,
+            limit,
+            timeout_s,
+        )
+
+    def observe_composite(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        format: FormatLike | None = None,
+        reobserve: bool | None = None,
+        limit: int = QUEUE_LIMIT,
+        timeout_s: float | None = None,
+        force: bool = False,
+    ) -> Opening:
+        """Observe several paths together (FETCH, §6.4.2); the rest as `observe`.
+
+        The value of a Notification is ``{"/3/0/0": value}``, as `read_composite` returns it.
+        """
+        wanted, asking, accept = self._wanted(paths, "observe", format, force)
+        request = {
+            "code": Code.FETCH,
+            "path": Path(),
+            "payload": asking.encode_paths(_outermost(wanted)),
+            "content_format": asking.number,
+            "accept": accept.number,
+        }
+        return self._opening(tuple(wanted), True, accept, request, reobserve, limit, timeout_s)
+
+    def _opening(
+        self,
+        paths: tuple[Path, ...],
+        composite: bool,
+        accept: Format,
+        request: dict[str, Any],
+        reobserve: bool | None,
+        limit: int,
+        timeout_s: float | None,
+    ) -> Opening:
+        if limit < 1:
+            raise ValueError(f"limit is at least 1, got {limit}")
+        return Opening(
+            lambda: self._server.observations.start(
+                self,
+                paths,
+                timeout_s,
+                composite=composite,
+                accept=accept,
+                asking=request,
+                reobserve=reobserve,
+                limit=limit,
+            )
+        )
+
+    @property
+    def observations(self) -> list[Observation]:
+        """What is observed, or will be when the device is back."""
+        return self._server.observations.of(self.endpoint)
+
+    async def cancel(self, *paths: str | Path, timeout_s: float | None = None) -> None:
+        """Cancel the observation of a path, or the composite one of several (§6.4.4).
+
+        Raises NotObserved, and as `Observation.cancel` does.
+        """
+        wanted = [Path.parse(path) for path in paths]
+        known = self._server.observations
+        found = known.find(self.endpoint, wanted) if len(wanted) == 1 else None
+        found = found or known.find(self.endpoint, wanted, composite=True)
+        if found is None:
+            raise NotObserved(" ".join(map(str, wanted)), "nothing is observed there")
+        await found.cancel(timeout_s=timeout_s)
+
+    def sends(self, limit: int = QUEUE_LIMIT) -> SendStream:
+        """What the device sends by itself, from now on, as an asynchronous iterator over Send."""
+        return SendStream(self._server.events(Sent, self.endpoint, limit))
+
+    async def complete(self, notification: Message, **asking: Any) -> Message:
+        """The whole of a notification in blocks; `asking` are the arguments of its request."""
+        async with self._turn:
+            message = self._message(**asking)
+            return await complete(
+                self._server.context,
+                message,
+                notification,
+                self._server.timing.timeout(),
+                endpoint=self.endpoint,
+                path=str(asking["path"]),
+            )
 
     async def request(
         self,
@@ -351,23 +457,15 @@ class Device:
         content_format: int | None = None,
         accept: int | None = None,
         query: Sequence[str] = (),
+        observe: int | None = None,
+        watch: Watch | None = None,
         timeout_s: float | None = None,
     ) -> Message:
         """Send one request and return the successful answer. The other operations end here."""
         async with self._turn:
-            registration = self.registration
-            message = (Fetch if code == Code.FETCH else Message)(
-                code=code,
-                payload=payload,
-                uri_path=(*registration.links.root, *path.segments),
-                uri_query=tuple(query),
-                transport_tuning=self._server.timing.tuning(),
-            )
-            if content_format is not None:
-                message.opt.content_format = content_format
-            if accept is not None:
-                message.opt.accept = accept
-            message.remote = registration.remote
+            message = self._message(code, path, payload, content_format, accept, query)
+            message.opt.observe = observe
+            message.watch = watch
             return await exchange(
                 self._server.context,
                 message,
@@ -375,6 +473,47 @@ class Device:
                 endpoint=self.endpoint,
                 path=str(path),
             )
+
+    def _message(
+        self,
+        code: Code,
+        path: Path,
+        payload: bytes = b"",
+        content_format: int | None = None,
+        accept: int | None = None,
+        query: Sequence[str] = (),
+    ) -> Asking:
+        registration = self.registration
+        message = (Fetch if code == Code.FETCH else Asking)(
+            code=code,
+            payload=payload,
+            uri_path=(*registration.links.root, *path.segments),
+            uri_query=tuple(query),
+            transport_tuning=self._server.timing.tuning(),
+        )
+        if content_format is not None:
+            message.opt.content_format = content_format
+        if accept is not None:
+            message.opt.accept = accept
+        message.remote = registration.remote
+        return message
+
+    def _attributes(
+        self, path: Path, attributes: Mapping[str, float | None], force: bool
+    ) -> list[str]:
+        """Attributes as a query. Raises as `write_attributes` does."""
+        for name in attributes:
+            if name not in ATTRIBUTES and not force:
+                known = ", ".join(ATTRIBUTES)
+                raise ValueTypeError(f"unknown attribute {name}; known are {known}")
+        if not attributes:
+            raise ValueTypeError("no attribute to write")
+        if not force:
+            validation.check_attributes(path, self.resource_model(path), attributes)
+        return [
+            name if value is None else f"{name}={_decimal(value)}"
+            for name, value in attributes.items()
+        ]
 
     def _checked(
         self, entries: Sequence[Entry], operation: str, force: bool
@@ -407,6 +546,18 @@ class Device:
             return None if path in untyped else self.type_of(path)
 
         return checked, type_of
+
+    def _wanted(
+        self, paths: Iterable[str | Path], operation: str, format: FormatLike | None, force: bool
+    ) -> tuple[list[Path], PathListFormat, Format]:
+        """The paths of a composite request, what to send them in, and what to ask for."""
+        wanted = list(dict.fromkeys(_need(path, operation, 0, 4) for path in paths))
+        if not wanted:
+            raise PathError(f"no path to {operation}")
+        if not force:
+            for path in wanted:
+                validation.check_operation("R", path, self.resource_model(path))
+        return wanted, *self._composite(format)
 
     def _composite(self, format: FormatLike | None) -> tuple[PathListFormat, Format]:
         """How to send a list of paths, and what to ask the answer in."""

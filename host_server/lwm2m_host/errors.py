@@ -83,6 +83,14 @@ class TransferError(Lwm2mError):
     """A block-wise transfer broke off (RFC 7959)."""
 
 
+class NotObserved(Lwm2mError):
+    """The device answered, and does not observe; or nothing is observed there."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{reason}: {path}")
+        self.path = path
+
+
 class ResponseError(Lwm2mError):
     """The device answered with an error code. `code` is text, as in "4.04"."""
 

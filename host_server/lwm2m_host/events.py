@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar
 
+from .paths import Path
 from .registry import Registration
+from .reports import Notification, Send
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +56,65 @@ class Expired(Event):
     kind: ClassVar[str] = "expired"
 
 
+@dataclass(frozen=True)
+class Notified(Event):
+    """A device reported what is observed."""
+
+    kind: ClassVar[str] = "notification"
+    notification: Notification
+
+
+@dataclass(frozen=True)
+class Sent(Event):
+    """A device sent values by itself."""
+
+    kind: ClassVar[str] = "send"
+    report: Send
+
+
+@dataclass(frozen=True)
+class Unreadable(Event):
+    """A report that could not be understood. `source` is "notification" or "send"."""
+
+    kind: ClassVar[str] = "unreadable"
+    source: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ObservationChanged(Event):
+    """An observation began ("active"), waits for its device ("paused"), goes on ("active" again),
+    or ended. Between paused and active nothing was reported: a gap."""
+
+    kind: ClassVar[str] = "observation"
+    observation: str
+    path: Path
+    paths: tuple[Path, ...]
+    composite: bool
+    state: str
+    reason: str
+
+
 class EventStream:
     """An asynchronous iterator over events, from the moment it was made.
 
-    Holds at most `limit` events that nobody has fetched; then the oldest go, and `dropped` counts
-    them. Ends when the server does, or with `close()`.
+    Of one `kind` and one `endpoint`, if these are given. Holds at most `limit` events that nobody
+    has fetched; then the oldest go, and `dropped` counts them. Ends when the server does, or with
+    `close()`.
     """
 
-    def __init__(self, bus: EventBus, limit: int = 1000) -> None:
+    def __init__(
+        self,
+        bus: EventBus,
+        limit: int = 1000,
+        kind: type[Event] = Event,
+        endpoint: str | None = None,
+    ) -> None:
         self._bus = bus
         self._limit = limit
+        self._kind = kind
+        self._endpoint = endpoint
         self._waiting: deque[Event] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -71,6 +122,8 @@ class EventStream:
         bus.streams.add(self)
 
     def put(self, event: Event) -> None:
+        if not isinstance(event, self._kind) or self._endpoint not in (None, event.endpoint):
+            return
         if len(self._waiting) >= self._limit:
             self._waiting.popleft()
             self.dropped += 1
@@ -105,6 +158,42 @@ class EventStream:
         self.close()
 
 
+class SendStream:
+    """What a device sends by itself, as an asynchronous iterator over Send, and a context manager.
+
+    `dropped` counts those that were given up because nobody fetched them.
+    """
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+
+    @property
+    def dropped(self) -> int:
+        return self._stream.dropped
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __aiter__(self) -> SendStream:
+        return self
+
+    async def __anext__(self) -> Send:
+        event = await anext(self._stream)
+        assert isinstance(event, Sent)
+        return event.report
+
+    def __enter__(self) -> SendStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 class EventBus:
     """Hands every event to all callbacks and streams."""
 
@@ -126,7 +215,8 @@ class EventBus:
         return stop
 
     def emit(self, event: Event) -> None:
-        log.info("%s %s", event.endpoint, event.kind)
+        level = logging.DEBUG if event.kind in ("notification", "send") else logging.INFO
+        log.log(level, "%s %s", event.endpoint, event.kind)
         for callback in list(self._callbacks):
             try:
                 callback(event)

@@ -22,10 +22,14 @@ from aiocoap.resource import PathCapable, Resource
 
 from .device import Device
 from .errors import DeviceTimeout, NotRegistered, ServerError
-from .events import Event, EventBus, EventStream, Expired
+from .events import Event, EventBus, EventStream, Expired, Sent
+from .history import History
 from .models import Models
+from .observations import Observations
 from .registration import RegistrationInterface
 from .registry import Registration, Registry
+from .reports import Send
+from .sending import SendInterface, Spool
 from .timing import Clock, Timing
 from .transport.udp import CoapContext, open_context
 
@@ -37,14 +41,18 @@ E = TypeVar("E", bound=Event)
 class _Site(Resource, PathCapable):
     """The root of the server's CoAP resources: hands a request to the interface it is for."""
 
-    def __init__(self, registration: RegistrationInterface) -> None:
+    def __init__(self, registration: RegistrationInterface, sending: SendInterface) -> None:
         super().__init__()
         self._registration = registration
+        self._sending = sending
+        self._block1 = Spool()  # aiocoap's name
 
     async def render(self, request: Message) -> Message:
         path = request.opt.uri_path
         if path and path[0] == "rd":
             return self._registration.handle(request, path[1:])
+        if path == ("dp",):
+            return self._sending.handle(request)
         return Message(code=Code.NOT_FOUND)
 
 
@@ -57,6 +65,9 @@ class Server:
     versions: LwM2M versions to accept; others get 4.12.
     timing: retransmission and time-outs of our requests.
     clock: for tests; real time by default.
+    reobserve: whether a device that registers anew is observed again (see `Device.observe`).
+    history: where to keep what devices report; None keeps nothing. It belongs to the server, which
+        opens and closes it.
 
     Entering raises ServerError when the address is in use or not ours.
     """
@@ -71,6 +82,8 @@ class Server:
         timing: Timing | None = None,
         clock: Clock | None = None,
         ipv4_only: bool | None = None,
+        reobserve: bool = True,
+        history: History | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -84,6 +97,9 @@ class Server:
         self._registration = RegistrationInterface(
             self.registry, self.clock, self._registration_event, versions
         )
+        self._sending = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
+        self.observations = Observations(self, reobserve, self._bus.emit)
+        self.history = history
         self._context: CoapContext | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._deadline_changed = asyncio.Event()
@@ -104,21 +120,36 @@ class Server:
         """Open the socket and serve. Raises ServerError."""
         if self._context is not None:
             raise ServerError("the server is running already")
-        self._context, self.port = await open_context(
-            _Site(self._registration), self.host, self.port, ipv4_only=self._ipv4_only
-        )
+        if self.history is not None:
+            self.history.open()
+        try:
+            self._context, self.port = await open_context(
+                _Site(self._registration, self._sending),
+                self.host,
+                self.port,
+                ipv4_only=self._ipv4_only,
+            )
+        except BaseException:
+            if self.history is not None:
+                await asyncio.to_thread(self.history.close)
+            raise
+        if self.history is not None:
+            self._bus.on_event(self.history.heard)
         self._expiry = asyncio.create_task(self._expire_for_ever(), name="lwm2m expiry")
 
     async def close(self) -> None:
         """Stop serving. Requests under way end with ServerError, event streams end."""
-        context, self._context = self._context, None
-        if context is None:
+        if self._context is None:
             return
+        self.observations.close()
+        context, self._context = self._context, None
         if self._expiry is not None:
             self._expiry.cancel()
             await asyncio.gather(self._expiry, return_exceptions=True)
         self._bus.close()
         await context.shutdown()
+        if self.history is not None:
+            await asyncio.to_thread(self.history.close)
 
     @property
     def context(self) -> CoapContext:
@@ -190,13 +221,25 @@ class Server:
                 raise DeviceTimeout(f"{who}: not {kind.kind} in {timeout_s} s") from None
         raise ServerError("the server was closed")
 
-    def events(self) -> EventStream:
-        """All events from now on, as an asynchronous iterator (and a context manager)."""
-        return EventStream(self._bus)
+    def events(
+        self, kind: type[Event] = Event, endpoint: str | None = None, limit: int = 1000
+    ) -> EventStream:
+        """The events from now on, as an asynchronous iterator (and a context manager).
+
+        Of one kind and one endpoint, if these are given; `limit` of them wait to be fetched.
+        """
+        return EventStream(self._bus, limit, kind, endpoint)
 
     def on_event(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call `callback(event)` for every event. Returns a function that ends this."""
         return self._bus.on_event(callback)
+
+    def on_send(self, callback: Callable[[Send], None]) -> Callable[[], None]:
+        """Call `callback(send)` for what any device sends by itself. Returns a function that ends
+        this."""
+        return self._bus.on_event(
+            lambda event: callback(event.report) if isinstance(event, Sent) else None
+        )
 
     def expire_due(self) -> list[Registration]:
         """End the registrations whose lifetime is over; the server does this by itself.
@@ -206,12 +249,15 @@ class Server:
         gone = self.registry.due(self.clock.monotonic())
         for registration in gone:
             self.registry.remove(registration.endpoint)
-            self._bus.emit(Expired(self.clock.now(), registration.endpoint, registration))
+            event = Expired(self.clock.now(), registration.endpoint, registration)
+            self._bus.emit(event)
+            self.observations.heard(event)
         return gone
 
     def _registration_event(self, event: Event) -> None:
         self._deadline_changed.set()
         self._bus.emit(event)
+        self.observations.heard(event)
 
     async def _expire_for_ever(self) -> None:
         while True:

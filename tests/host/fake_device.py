@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiocoap import Message
-from aiocoap.numbers.codes import Code
+from aiocoap.numbers.codes import EMPTY, Code
+from aiocoap.numbers.types import ACK, CON, NON, RST
 from aiocoap.resource import PathCapable, Resource
 from lwm2m_host.transport.udp import open_context
 
@@ -26,6 +27,9 @@ class Seen:
     accept: int | None
     query: tuple[str, ...]
     remote: Any = field(repr=False, default=None)
+    observe: int | None = None
+    token: bytes = b""
+    block: int | None = None  # number of the block of the answer that was asked for
 
 
 Answer = Message | tuple[Code, bytes, int | None]
@@ -34,6 +38,18 @@ Script = Callable[[Seen], Answer | Awaitable[Answer]]
 
 def content(payload: bytes, number: int | None = 11542) -> Answer:
     return (Code.CONTENT, payload, number)
+
+
+def _message(answer: Answer | None) -> Message:
+    if answer is None:
+        return Message(code=Code.NOT_FOUND)
+    if isinstance(answer, Message):
+        return answer
+    code, payload, number = answer
+    message = Message(code=code, payload=payload)
+    if number is not None:
+        message.opt.content_format = number
+    return message
 
 
 def changed() -> Answer:
@@ -50,11 +66,25 @@ class FakeDevice(Resource, PathCapable):
         self.location: Sequence[str] = ()
         self.seen: list[Seen] = []
         self.delay_s = 0.0  # before each answer, and each block of one
+        self.observable = True
+        self.observers: dict[str, bytes] = {}  # path: token
+        self.sequence = 0
+        self.resets: list[int] = []  # message ids, as the server answered them
+        self.acknowledged: list[int] = []
         self.answers: dict[tuple[str, str], Answer | Script] = {}
 
     async def __aenter__(self) -> FakeDevice:
         host = "::1" if "[" in self.server_uri else "127.0.0.1"
         self.context, self.port = await open_context(self, host, 0)
+        manager = self.context.request_interfaces[0].token_interface
+        dispatch = manager.dispatch_message
+
+        def look(message: Message) -> None:
+            if message.code is EMPTY and message.mtype in (RST, ACK):
+                (self.resets if message.mtype is RST else self.acknowledged).append(message.mid)
+            dispatch(message)
+
+        manager.dispatch_message = look
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -74,6 +104,9 @@ class FakeDevice(Resource, PathCapable):
             None if option.accept is None else int(option.accept),
             tuple(option.uri_query),
             request.remote,
+            option.observe,
+            request.token,
+            option.block2.block_number if option.block2 else None,
         )
         self.seen.append(seen)
         answer = self.answers.get((str(seen.code), seen.path))
@@ -81,15 +114,45 @@ class FakeDevice(Resource, PathCapable):
             answer = answer(seen)
             if isinstance(answer, Awaitable):
                 answer = await answer
-        if answer is None:
-            return Message(code=Code.NOT_FOUND)
-        if isinstance(answer, Message):
-            return answer
-        code, payload, number = answer
-        message = Message(code=code, payload=payload)
-        if number is not None:
-            message.opt.content_format = number
+        message = _message(answer)
+        if seen.observe == 0 and message.code.is_successful() and self.observable:
+            self.observers[seen.path] = request.token
+            self.sequence += 1
+            message.opt.observe = self.sequence
+        elif seen.observe == 1:
+            self.observers = {
+                path: token for path, token in self.observers.items() if token != request.token
+            }
         return message
+
+    def notify(
+        self,
+        path: str,
+        answer: Answer,
+        *,
+        con: bool = False,
+        sequence: int | None = None,
+        token: bytes | None = None,
+        block: tuple[int, bool, int] | None = None,
+        etag: bytes | None = None,
+    ) -> int:
+        """Send a notification as it stands; the message id. `sequence` 0 or more is taken as it
+        is, -1 leaves the option out. What comes back is in `resets` and `acknowledged`."""
+        if sequence is None:
+            sequence = self.sequence = self.sequence + 1
+        message = _message(answer)
+        if sequence >= 0:
+            message.opt.observe = sequence
+        message.opt.block2 = block
+        message.opt.etag = etag
+        message.token = self.observers[path] if token is None else token
+        message.remote = self.server_remote
+        message.mtype = CON if con else NON
+        # A later notification replaces this one: no retransmission here disturbs a test.
+        manager = self.context.request_interfaces[0].token_interface
+        message.mid = mid = manager._next_message_id()
+        manager.message_interface.send(message)
+        return int(mid)
 
     async def send(
         self,
@@ -109,6 +172,8 @@ class FakeDevice(Resource, PathCapable):
     async def register(self, *extra: str, links: bytes = LINKS, version: str = "1.1") -> Message:
         query = (f"lwm2m={version}", f"ep={self.endpoint}", *extra)
         answer = await self.send(Code.POST, ("rd",), query, links)
+        self.observers.clear()  # LwM2M 1.1 core §6.4: Register ends all observations
+        self.server_remote = answer.remote
         if answer.code == Code.CREATED:
             self.location = tuple(answer.opt.location_path)
         return answer

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiocoap import Message, error
+from aiocoap.protocol import BlockwiseRequest
 
 from ..errors import (
     DeviceReset,
@@ -14,10 +17,34 @@ from ..errors import (
     TransferError,
     response_error,
 )
+from .observing import Watch
 from .udp import CoapContext
 
+PAYLOAD_LIMIT = 16 * 1024 * 1024
 
-class Fetch(Message):
+
+class Asking(Message):
+    """A request that may belong to an observation."""
+
+    watch: Watch | None = None
+
+    def copy(self, **changes: Any) -> Asking:
+        new: Asking = super().copy(**changes)
+        if new.opt.observe is not None:
+            new.watch = self.watch
+        return new
+
+    def _generate_next_block2_request(self, response: Message) -> Message:
+        # aiocoap trusts the first block, and has no bound.
+        if len(response.payload) % response.opt.block2.size:
+            raise error.UnexpectedBlock2("Payload size does not match Block2")
+        if len(response.payload) > PAYLOAD_LIMIT:
+            raise error.UnexpectedBlock2("the answer is too large")
+        request: Message = super()._generate_next_block2_request(response)
+        return request
+
+
+class Fetch(Asking):
     """A FETCH that says with each later block of the answer what it asks for.
 
     So the device need not remember it (RFC 8132 §2: the payload is part of the cache key). A
@@ -42,12 +69,62 @@ async def exchange(
     DeviceReset, TransferError, ServerError (the context was shut down) or the ResponseError of the
     answer's code.
     """
-    remote = message.remote
+    answer = await _guarded(
+        context,
+        message.remote,
+        lambda: context.request(message).response,
+        timeout_s,
+        endpoint=endpoint,
+        path=path,
+    )
+    if not answer.code.is_successful():
+        raise response_error(answer.code.dotted, path, diagnostic(answer))
+    return answer
+
+
+async def complete(
+    context: CoapContext,
+    message: Message,
+    notification: Message,
+    timeout_s: float,
+    *,
+    endpoint: str,
+    path: str,
+) -> Message:
+    """The whole of a notification that came with its first block only (RFC 7959 §2.6).
+
+    `message` is the request as for a read of what is observed. Raises as `exchange` does;
+    TransferError when what is there has changed meanwhile.
+    """
+    if notification.opt.block2.block_number != 0:
+        raise TransferError(f"a notification begins in the middle: {path}")
+
+    async def begin() -> Message:
+        whole: Message = await BlockwiseRequest._complete_by_requesting_block2(
+            context, message, notification, context.log
+        )
+        return whole
+
+    whole = await _guarded(context, message.remote, begin, timeout_s, endpoint=endpoint, path=path)
+    if not whole.code.is_successful():
+        raise response_error(whole.code.dotted, path, diagnostic(whole))
+    return whole
+
+
+async def _guarded(
+    context: CoapContext,
+    remote: Any,
+    begin: Callable[[], Awaitable[Message]],
+    timeout_s: float,
+    *,
+    endpoint: str,
+    path: str,
+) -> Message:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout_s) as timer:
             context.progress[remote] = lambda: timer.reschedule(loop.time() + timeout_s)
-            answer = await context.request(message).response
+            return await begin()
     except (TimeoutError, error.TimeoutError):
         raise DeviceTimeout(
             f"{endpoint} did not answer in {timeout_s:g} s: {path}", path
@@ -65,12 +142,9 @@ async def exchange(
         raise TransferError(f"block-wise transfer failed: {path} ({text})") from None
     finally:
         context.progress.pop(remote, None)
-    if not answer.code.is_successful():
-        raise response_error(answer.code.dotted, path, _diagnostic(answer))
-    return answer
 
 
-def _diagnostic(answer: Message) -> str:
+def diagnostic(answer: Message) -> str:
     """The diagnostic text of an error answer, where it is fit to print (RFC 7252 §5.5.2)."""
     text: str = answer.payload[:120].decode("utf-8", "replace")
     return text if text.isprintable() else ""

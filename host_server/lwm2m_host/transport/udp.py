@@ -19,12 +19,13 @@ from typing import Any
 
 from aiocoap import Context, Message
 from aiocoap.messagemanager import MessageManager
-from aiocoap.numbers.types import CON
-from aiocoap.tokenmanager import TokenManager
+from aiocoap.numbers.codes import EMPTY
+from aiocoap.numbers.types import CON, NON, RST
 from aiocoap.transports.simplesocketserver import MessageInterfaceSimpleServer
 from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
 from ..errors import ServerError
+from .observing import Tokens
 
 
 class CoapContext(Context):
@@ -37,10 +38,12 @@ class CoapContext(Context):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.progress: dict[Any, Callable[[], None]] = {}
+        self.tokens = Tokens(self)
 
 
 class Manager(MessageManager):
-    """aiocoap's message layer, plus: giving a request up also ends its retransmission.
+    """aiocoap's message layer, plus: a notification that nobody waits for is answered with RST,
+    and giving a request up also ends its retransmission.
 
     Otherwise a request that its caller has abandoned keeps NSTART's only place for up to 93 s, and
     whatever is sent to that device next waits behind it (RFC 7252 §4.7).
@@ -53,7 +56,18 @@ class Manager(MessageManager):
             told = self.token_manager.context.progress.get(response.remote)
             if told is not None:
                 told()
+        if not expected and response.mtype is NON and response.opt.observe is not None:
+            self._reset(response)
         return expected
+
+    def _reset(self, response: Message) -> None:
+        # aiocoap does so only for a confirmable one. A device learns from this alone that nobody
+        # listens to it any more (RFC 7641 §3.6).
+        if response.remote.is_multicast_locally:
+            return
+        reset = Message(_mtype=RST, _mid=response.mid, code=EMPTY, payload=b"")
+        reset.remote = response.remote.as_response_address()
+        self._send_initially(reset)
 
     def send_message(
         self, message: Message, messageerror_monitor: Callable[[], None]
@@ -143,7 +157,7 @@ async def open_context(
     """
     loop = asyncio.get_running_loop()
     context = CoapContext(loop=loop, serversite=site, loggername="lwm2m_host.coap")
-    tokens = TokenManager(context)
+    tokens = context.tokens
     manager = Manager(tokens)
     interface: Any
     if ipv4_only is None:
