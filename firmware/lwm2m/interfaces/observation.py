@@ -33,8 +33,8 @@ class Observation(Watch):
     since_s = since_ms = count = tried = 0
     mid = -1
     code = _CONTENT
-    # To be told; changed since it was looked at; in the chain; waiting for the server
-    due = touched = marked = stuck = False
+    # To be told; changed since it was looked at; in the chain; ended
+    due = touched = marked = over = False
 
     def __init__(self, reports, token, codec):
         self.owner = self

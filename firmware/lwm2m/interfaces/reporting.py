@@ -54,6 +54,7 @@ class Reporting(Delivery):
     def forget(self, observation):
         """End an observation without a word to the server."""
         if observation in self.observations:
+            observation.over = True
             self.observations.remove(observation)
             for watch in observation.parts or (observation,):
                 self.index.remove(watch)
@@ -132,7 +133,8 @@ class Reporting(Delivery):
             observation.after = None
             observation.marked = False
             try:
-                self.look(observation)
+                if not observation.over or observation.code >= 128:
+                    self.look(observation)
             except Exception as e:
                 # What cannot be read, or has no form in its format, is not told.
                 sys.print_exception(e)
@@ -196,9 +198,9 @@ class Reporting(Delivery):
             if con or observation.queue or not self.ready:
                 from lwm2m.interfaces.samples import keep
 
-                keep(observation)
-                self.flush(observation)
-                return
+                if keep(observation) or observation.queue:
+                    self.flush(observation)
+                    return
         slot = self.flying(observation)
         if slot:
             # The newest value takes the place of the one that is not acknowledged yet, as a

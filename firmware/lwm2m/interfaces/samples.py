@@ -52,15 +52,15 @@ def _open(out, skip):
 
 def keep(observation):
     """Add what an observation sees now to its queue, and let the oldest go if that is full.
+    Returns False if it is too large for that: only the newest can be sent, in blocks.
     Allocates: the payload and about 50 bytes."""
     reports = observation.reports
     client = reports.client
     clock = client.clock
     payload = encode(observation.codec, client.builder, observation.represent)
-    observation.told()
     if len(payload) > client.mtu - _HEAD - _STAMP:
-        reports.fate("dropped", observation)  # only the newest can be sent in blocks
-        return
+        return False
+    observation.told()
     if observation.queue is None:
         observation.queue = []
     queue = observation.queue
@@ -74,6 +74,7 @@ def keep(observation):
         queue.append((clock.s, clock.ms, payload))
     else:
         reports.fate("dropped", observation)
+    return True
 
 
 def fitting(observation):
@@ -116,8 +117,11 @@ def pack(out, codec, samples, n, reports):
         head(out, 4, total)
     else:
         out.byte(91)
+    begun = False
     for i in range(n):
         s, ms, payload = samples[i]
+        if len(payload) < 3:
+            continue  # there was no value
         stamp = None if reports is None else stamp_ms(reports, s, ms)
         if codec.FORMAT == _SENML_CBOR:
             start = 1 if payload[0] < 0x98 else 2 if payload[0] == 0x98 else 3
@@ -128,8 +132,9 @@ def pack(out, codec, samples, n, reports):
                 start += 1
             out.put(memoryview(payload)[start:])
         else:
-            if i:
+            if begun:
                 out.byte(44)
+            begun = True
             start = 1
             if stamp is not None:
                 sign = "-" if stamp < 0 else ""
