@@ -1,5 +1,8 @@
 # `make help` lists what there is. Every target makes the checkout ready first.
 
+include boards/emulator/emulator.mk
+-include boards/boards.mk
+
 MPY_OPT ?= -O3
 PYTEST_ARGS ?=
 
@@ -12,7 +15,8 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 .PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
+		Makefile boards/boards.mk boards/emulator/emulator.mk
 
 setup: ## the Python packages and MicroPython at 64 and 32 bits; does nothing when they are there
 	@boards/UNIX/setup.sh
