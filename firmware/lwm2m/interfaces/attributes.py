@@ -116,26 +116,26 @@ def resolve(observation):
     """Have an observation follow the attributes that are in force now: those of the object, the
     instance, the resource, and its own (§5.1.1)."""
     registration = observation.registration
-    clock = observation.reports.client.clock
-    observation.pmin = observation.pmax = observation.con = observation.hqmax = None
-    observation.epmin = observation.epmax = 0
+    observation.con = observation.hqmax = None
+    observation.pmin = observation.pmax = observation.epmin = observation.epmax = 0
+    observation.defaults = 0
     for watch in observation.parts or (observation,):
         found = inherited(registration.attributes or {}, watch.path)
         if observation.own:
             found.update(observation.own)
-        watch.terms = None
-        if found:
-            watch.terms = {name: found[name] for name in _CONDITIONS if name in found} or None
-            # What several paths ask for together: no sooner than any of them allows, no later.
-            for name in ("pmin", "epmin", "con", "hqmax"):
-                if name in found:
-                    setattr(observation, name, max(getattr(observation, name) or 0, found[name]))
-            for name in ("pmax", "epmax"):
-                if name in found:
-                    old = getattr(observation, name)
-                    setattr(observation, name, min(old or found[name], found[name] or old or 0))
-        watch.limit()
-    if observation.epmin or observation.epmax:
-        observation.since_s = clock.s
-        observation.since_ms = clock.ms
+        watch.terms = {name: found[name] for name in _CONDITIONS if name in found} or None
+        if "pmin" not in found:
+            observation.defaults |= 1
+        if "pmax" not in found:
+            observation.defaults |= 2
+        # What several paths ask for together: no sooner than any of them allows, no later.
+        for name in ("pmin", "epmin", "con", "hqmax"):
+            if name in found:
+                setattr(observation, name, max(getattr(observation, name) or 0, found[name]))
+        for name in ("pmax", "epmax"):
+            if found.get(name):
+                setattr(
+                    observation, name, min(getattr(observation, name) or found[name], found[name])
+                )
+        watch.limit(watch.value)
     observation.reports.push(observation)

@@ -85,7 +85,7 @@ class Delivery:
         sent = None
         if self.ready and (not con or exchange.free()):
             before = observation.number
-            if not observation.tried:
+            if not (observation.count and observation.tried):
                 observation.number = self.advance()
             if con:
                 sent = exchange.request(observation.code, observation, observation.token)

@@ -20,17 +20,19 @@ class Observation(Watch):
     """One observation: `token`, `codec`, `registration`; a composite one has `parts`, a watch for
     each path, and no `path`.
 
-    `pmin`, `pmax` (None: as object 1 says), `epmin`, `epmax`, `con`, `hqmax` are the attributes in
+    `pmin`, `pmax`, `epmin`, `epmax` (0: none), `con`, `hqmax` (None: none) are the attributes in
     force; `s` and `ms` when it was told last; `mid` the message id, `number` the sequence number,
     and `code` the response code of the last notification.
     Allocates: about 300 bytes.
     """
 
-    path = pmin = pmax = con = hqmax = parts = own = after = queue = None
-    epmin = epmax = 0
-    # When it was looked at last; how many of its samples are in flight, and how many were sent
-    # and not acknowledged, to be sent once more as they were
-    since_s = since_ms = count = tried = 0
+    path = con = hqmax = parts = own = after = queue = None
+    pmin = pmax = epmin = epmax = 0
+    # Whether the defaults in object 1 count too, for pmin (1) and pmax (2)
+    defaults = 3
+    # How many of its samples are in flight, and how many were sent and not acknowledged, to be
+    # sent once more as they were
+    count = tried = 0
     mid = -1
     code = _CONTENT
     # To be told; changed since it was looked at; in the chain; ended
@@ -43,9 +45,11 @@ class Observation(Watch):
         self.token = token
         self.codec = codec
         self.turn = reports.turn
-        self.number = self.ms = 0
-        # When it was told, and when somebody was known to listen
-        self.s = self.sure_s = reports.client.clock.s
+        self.number = 0
+        # When it was told, when it was looked at, and when somebody was known to listen
+        clock = reports.client.clock
+        self.s = self.since_s = self.sure_s = clock.s
+        self.ms = self.since_ms = clock.ms
 
     def look(self, forced):
         """Evaluate what has changed, or, when `forced`, everything."""
@@ -105,8 +109,7 @@ class Observation(Watch):
             out.observe = self.number
             path = self.path or self.paths()
             depth = len(path) if self.path else 0
-            value = self.last if self.index >= 0 else None
-            read_block(client, message, out, self.codec, path, depth, self.flags, value)
+            read_block(client, message, out, self.codec, path, depth, self.flags, self.content())
             out.observe = -1
             out.more = False  # the server asks for the rest
 
@@ -118,17 +121,20 @@ class Observation(Watch):
             self.codec.compose(out, client, self.paths())
             return
         path = self.path
-        value = None
-        if self.index >= 0:
-            value = self.read()
-            if value is None:
-                value = self.value  # it has just gone: that will be told next
-            else:
-                self.last = value
-            if len(path) > 3:
-                self.codec.item(out, path[3], self.flags, value)
-                return
-        self.codec.represent(out, client, path, len(path), self.flags, value)
+        self.codec.represent(out, client, path, len(path), self.flags, self.content())
+
+    def content(self):
+        """What is to be told of a resource: its value, or for a resource instance those that are
+        there; None for an object or an instance. A value that has just gone is told once more:
+        that it has gone is told next."""
+        if self.index < 0:
+            return None
+        value = self.read()
+        if value is None:
+            value = self.value
+        else:
+            self.last = value
+        return {self.path[3]: value} if len(self.path) > 3 else value
 
     def paths(self):
         """The paths of a composite observation, else None."""
@@ -148,7 +154,12 @@ class Observation(Watch):
 
                     write(self, out)
                 else:
+                    last = self.last
                     self.write(out)
+                    if self.reports.exchange.slot.count:
+                        # Whoever got the first transmission takes this one for a copy: what has
+                        # changed since is still to be told.
+                        self.last = last
             except Exception as e:
                 # It could be read a moment ago, and cannot any more.
                 sys.print_exception(e)

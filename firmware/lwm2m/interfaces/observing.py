@@ -120,7 +120,8 @@ def _replace(reports, observation):
     queue = reports.kept.pop(observation.key(), None)
     for other in list(reports.observations):
         if other.token == observation.token or other.key()[1] == observation.key()[1]:
-            queue = other.queue or queue
+            if other.codec.FORMAT == observation.codec.FORMAT:
+                queue = other.queue or queue
             slot = reports.flying(other)
             if slot:
                 slot.state = 0

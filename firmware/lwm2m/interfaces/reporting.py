@@ -101,6 +101,8 @@ class Reporting(Delivery):
         Allocates: nothing for numbers."""
         if isinstance(oid, str):
             oid, iid, rid = ids(oid)[:3]
+        if oid == 1:
+            self.due.after(0)  # the terms of a server: look at all
         self.index.mark(oid, iid, rid)
 
     def push(self, observation):
@@ -169,11 +171,11 @@ class Reporting(Delivery):
         if epmax:
             wait = min(wait, left(clock, observation.since_s, observation.since_ms, epmax))
         pmin = observation.pmin
-        if pmin is None:
-            pmin = server.pmin_s or 0
+        if observation.defaults & 1:
+            pmin = max(pmin, server.pmin_s or 0)
         pmax = observation.pmax
-        if pmax is None:
-            pmax = server.pmax_s or 0
+        if observation.defaults & 2 and server.pmax_s:
+            pmax = min(pmax or server.pmax_s, server.pmax_s)
         if pmax < pmin:
             pmax = 0
         if pmax and not left(clock, observation.s, observation.ms, pmax):

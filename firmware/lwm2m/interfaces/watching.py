@@ -57,11 +57,32 @@ class Watch:
         last = self.last
         if not self.instance.client:
             self.place(self.owner.reports.client)  # another one may have taken its place
-        value = self.last = self.read()
+        value = self.read()
+        if self.terms and isinstance(value, dict):
+            value = dict(value)
+        self.last = value
         if value is last and isinstance(value, (dict, bytearray, list)):
             return True  # changed in place: nobody knows whether
         if value is None or last is None or not self.terms:
             return value != last
+        if not isinstance(value, (dict, tuple)):
+            return self.crosses(value, last, self.value)
+        # The terms hold for each of the instances; one that comes or goes is told.
+        found = instances(value)
+        if len(found) != len(instances(last)):
+            return True
+        told = self.value
+        for riid in found:
+            if riid not in instances(last):
+                return True
+            known = told[riid] if told and riid in instances(told) else None
+            self.limit(known)
+            if self.crosses(value[riid], last[riid], known):
+                return True
+        return False
+
+    def crosses(self, value, last, told):
+        """Whether a value, after `last` and `told`, meets one of the terms."""
         terms = self.terms
         limit = terms.get("gt")
         if limit is not None and (value > limit) != (last > limit):
@@ -70,19 +91,18 @@ class Watch:
         if limit is not None and (value < limit) != (last < limit):
             return True
         if self.high is not None and (value >= self.high or value <= self.low):
-            return value != self.value
+            return value != told
         return (not value) != (not last) and terms.get("edge", 2) == (1 if value else 0)
 
     def tell(self):
         """Take note that the value seen last is told."""
         self.value = self.last
-        self.limit()
+        self.limit(self.last)
 
-    def limit(self):
-        """Work out from where on a value is `st` away."""
-        value = self.value
+    def limit(self, value):
+        """Work out from where on a value is `st` away from `value`."""
         step = self.terms and self.terms.get("st")
-        if step is None or value is None:
+        if step is None or value is None or isinstance(value, (dict, tuple)):
             self.high = None
         else:
             # Here, because arithmetic with floats allocates, and comparing them does not.
