@@ -11,6 +11,7 @@ _URI_QUERY = const(15)
 _INT = const(2)
 _UINT = const(3)
 _FLOAT = const(4)
+_BOOL = const(5)
 _TIME = const(7)
 
 _NUMBERS = ("pmin", "pmax", "epmin", "epmax", "hqmax")
@@ -85,10 +86,15 @@ def parse(name, text, kind):
     threshold = name in _THRESHOLDS
     if threshold and kind not in (_INT, _UINT, _FLOAT, _TIME):
         return False  # only a number has thresholds
+    if name == "edge" and kind != _BOOL:
+        return False
     if not threshold and name not in _NUMBERS and name not in _SWITCHES:
         return False
     if text is None:
         return None
+    for c in text:
+        if c not in "0123456789+-.eE":
+            return False  # int() and float() take more than a server may say
     try:
         value = float(text) if threshold else int(text)
     except ValueError:

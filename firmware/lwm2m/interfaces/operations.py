@@ -23,6 +23,7 @@ _UNSUPPORTED_FORMAT = const(0x8F)
 _TEXT = const(0)
 _LINK = const(40)
 
+_R = const(0x10)
 _W = const(0x20)
 _E = const(0x40)
 _MULTI = const(0x80)
@@ -89,6 +90,8 @@ def operate(client, message, out):
     if right == _EXECUTE:
         return execute(message, instance, index)
     if right == _READ:
+        if index >= 0 and not flags & _R:
+            return _NOT_ALLOWED
         return _attributes(client, message, flags)
     from lwm2m.interfaces.creation import delete
 

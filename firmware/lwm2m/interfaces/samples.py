@@ -20,18 +20,23 @@ _SENML_CBOR = const(112)
 _HEAD = const(32)
 _STAMP = const(24)
 
+# A skip that no content reaches: what is written under it is only counted.
+_MEASURE = const(0x3FFFFFFF)
+
 # 2024-01-01: a clock that says less has not been set.
 _SET_S = 1704067200
 # A clock that jumps further has been set again.
 _JUMP_S = const(2)
 
 
-def encode(codec, out, represent):
-    """The payload that `represent(out)` writes, however large. `out` is written over.
-    Allocates: the payload."""
-    _open(out, 0x3FFFFFFF)
+def encode(out, represent, limit=_MEASURE):
+    """The payload that `represent(out)` writes, None if it is longer than `limit`. `out` is
+    written over. Allocates: the payload."""
+    _open(out, _MEASURE)
     represent(out)
-    length = 0x3FFFFFFF - out.skip
+    length = _MEASURE - out.skip
+    if length > limit:
+        return None
     payload = bytearray(length)
     at = 0
     while at < length:
@@ -57,8 +62,8 @@ def keep(observation):
     reports = observation.reports
     client = reports.client
     clock = client.clock
-    payload = encode(observation.codec, client.builder, observation.represent)
-    if len(payload) > client.mtu - _HEAD - _STAMP:
+    payload = encode(client.builder, observation.represent, client.mtu - _HEAD - _STAMP)
+    if payload is None:
         return False
     observation.told()
     if observation.queue is None:

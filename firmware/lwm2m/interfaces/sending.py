@@ -70,9 +70,7 @@ class Report:
             if payload is None or client.access:
                 client.current = job.registration
                 payload = encode(
-                    self.codec,
-                    client.builder,
-                    lambda out: self.codec.compose(out, client, targets),
+                    client.builder, lambda out: self.codec.compose(out, client, targets)
                 )
                 if len(payload) < 3:
                     raise ValueError("%s: no value" % " ".join(paths))
