@@ -115,13 +115,13 @@ class Run:
             settings["watchdog_ms"] = WATCHDOG_MS
         config = self.board.folder / "config.json"
         config.write_text(json.dumps(settings), encoding="utf-8")
-        arguments = ["--app-only"] if self.frozen else []
+        command: list[str | Path] = [ROOT / ".venv/bin/lwm2m-host", "board", "deploy", "--json"]
+        command += ["--port", self.board.port, "--app", MAIN, "--config", config.parent]
+        if self.frozen:
+            command.append("--app-only")
         self._look_away()
         process = await asyncio.create_subprocess_exec(
-            *(ROOT / ".venv/bin/lwm2m-host", "board", "deploy", "--json"),
-            *("--port", self.board.port, "--app", MAIN, "--config", config.parent, *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         output, errors = await process.communicate()
         if process.returncode:
@@ -132,7 +132,7 @@ class Run:
     async def registered(self) -> str:
         """Until the server knows it, and it knows that the server does."""
         await self.server.wait_for(ENDPOINT, REGISTERED_S)
-        found = await self.board.says(r"^event registered (\d+)", self.mark, REGISTERED_S)
+        found = await self.board.says(r"^event registered (\d+)", self.mark)
         objects = sorted(self._device.registration.objects)
         return f"objects {', '.join(map(str, objects))}; {found[1]} ms from construction"
 
@@ -156,9 +156,9 @@ class Run:
 
     async def observed_again(self) -> str:
         """The server has renewed the observation by itself."""
-        async with asyncio.timeout(REGISTERED_S):
-            while self.observation is None or self.observation.state != "active":
-                await asyncio.sleep(0.01)
+        observation = self.observation
+        assert observation is not None
+        await self.board.until(lambda: observation.state == "active", "it is not observed again")
         return await self._told_of_change()
 
     async def _told_of_change(self) -> str:
@@ -181,15 +181,15 @@ class Run:
     async def _again(self, cause: Awaitable[object], why: str) -> str:
         before = self._device.registration.location
         self._look_away()
-        starts = len((await self.board.control("status"))["resets"])
+        starts = len((await self.board.control("status"))["starts"])
         await cause
         start = await self.board.wait_starts(starts + 1)
         if start["why"] != why:
             raise StepError(f"the board has started again after {start['why']}")
         await self.board.says(r"^event registered", self.mark)
-        async with asyncio.timeout(REGISTERED_S):
-            while self._device.registration.location == before:
-                await asyncio.sleep(0.01)
+        await self.board.until(
+            lambda: self._device.registration.location != before, "the server knows nothing of it"
+        )
         if await self._device.read(TEMPERATURE) != 21.5:
             raise StepError("it is registered, and does not answer")
         return "registered again, and answers"

@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ RUNNER = HERE / "runner" / "main.mjs"
 READY_S = 20.0
 ANSWER_S = 10.0
 PATIENCE_S = 60.0
+INTERVAL_S = 0.02
 STOP_S = 3.0
 
 
@@ -79,7 +81,12 @@ class Emulator:
         if reason:
             raise EmulatorError(reason)
         self.folder.mkdir(parents=True, exist_ok=True)
-        arguments = ["--flash", self.folder / "flash.img", "--transcript", self.transcript]
+        arguments: list[str | Path] = [
+            "--flash",
+            self.folder / "flash.img",
+            "--transcript",
+            self.transcript,
+        ]
         if self.image is not None:
             arguments += ["--firmware", self.image]
         for name, value in self.options.items():
@@ -160,17 +167,28 @@ class Emulator:
             raise EmulatorError(f"{do}: {answer['error']}")
         return answer["result"]
 
-    async def wait_starts(self, count: int, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
+    async def wait_starts(self, count: int) -> dict[str, Any]:
         """Wait until the board has started `count` times in all; the last start: why, and when in
-        its own time."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            resets = (await self.control("status"))["resets"]
-            if len(resets) >= count:
-                last: dict[str, Any] = resets[-1]
+        its own time. Raises EmulatorError."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            starts = (await self.control("status"))["starts"]
+            if len(starts) >= count:
+                last: dict[str, Any] = starts[-1]
                 return last
-            await asyncio.sleep(0.02)
-        raise EmulatorError(self._told(f"the board has not started {count} times"))
+            if time.monotonic() > deadline:
+                raise EmulatorError(self._told(f"the board has not started {count} times"))
+            await asyncio.sleep(INTERVAL_S)
+
+    async def until(self, condition: Callable[[], bool], problem: str) -> None:
+        """Wait until something is true. Raises EmulatorError, with `problem` in it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                raise EmulatorError(self._told(problem))
+            if self._process is None or self._process.returncode is not None:
+                raise EmulatorError(self._told("the emulator has ended"))
+            await asyncio.sleep(INTERVAL_S)
 
     # Its console
 
@@ -182,23 +200,19 @@ class Emulator:
         except FileNotFoundError:
             return ""
 
-    async def says(
-        self, pattern: str, after: int = 0, timeout_s: float = PATIENCE_S
-    ) -> re.Match[str]:
-        """Wait until the board has printed a line that matches, beyond `after` characters."""
+    async def says(self, pattern: str, after: int = 0) -> re.Match[str]:
+        """Wait until the board has printed a line that matches, beyond `after` characters.
+        Raises EmulatorError."""
         expression = re.compile(pattern, re.MULTILINE)
-        deadline = time.monotonic() + timeout_s
-        while True:
+
+        def search() -> re.Match[str] | None:
             # A line that has not ended may match too early.
-            whole = self.printed.rpartition("\n")[0] + "\n"
-            found = expression.search(whole, after)
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise EmulatorError(self._told(f"the board did not say {pattern!r}"))
-            if self._process is None or self._process.returncode is not None:
-                raise EmulatorError(self._told("the emulator has ended"))
-            await asyncio.sleep(0.02)
+            return expression.search(self.printed.rpartition("\n")[0] + "\n", after)
+
+        await self.until(lambda: search() is not None, f"the board did not say {pattern!r}")
+        found = search()
+        assert found is not None
+        return found
 
     async def type(self, text: str) -> None:
         """Type into the console. Whoever was connected to it is not any more."""

@@ -2,9 +2,10 @@
  * The board: a chip, its flash, its console and its link, a power switch, and the loop that runs
  * it in real time. It may lag behind, never run ahead: its own time then passes more slowly.
  */
-import { UartInput, keptBy, makeChip } from './chip.mjs';
+import { keptBy, makeChip } from './chip.mjs';
 import { Dice } from './dice.mjs';
 import { PowerCut } from './flash.mjs';
+import { UartLine } from './uart.mjs';
 
 const CYCLE_NS = 8; // 125 MHz
 const INSTRUCTIONS_PER_TICK = 24;
@@ -20,7 +21,7 @@ const MOST_AHEAD_MS = 0.5;
 
 export class Board {
   #chip = null;
-  #input = new UartInput();
+  #line = null;
   #resetAsked = false;
   #panicked = false;
   #epoch_ms = 0;
@@ -35,7 +36,7 @@ export class Board {
     this.dice = new Dice(`${seed} board`);
     this.log = log;
     this.verbose = verbose;
-    this.resets = [];
+    this.starts = [];
     this.instructions = 0;
   }
 
@@ -55,7 +56,7 @@ export class Board {
 
   /** Bytes for UART 0. */
   receive(bytes) {
-    if (this.#chip) this.#input.push(bytes);
+    this.#line?.send(bytes);
   }
 
   powerOn() {
@@ -75,7 +76,7 @@ export class Board {
   #stop() {
     this.#before_us = this.now_us;
     this.#chip = null;
-    this.#input.clear();
+    this.#line = null;
     this.console.detach();
     this.link.reset();
     this.flash.onChange = () => {};
@@ -97,10 +98,11 @@ export class Board {
         this.log(`the firmware has panicked at ${pc.toString(16)}, called from ${lr.toString(16)}`);
       },
     });
-    this.#chip.uart[0].onByte = (byte) => this.link.ppp.feed(byte);
+    const { uart, clock } = this.#chip;
+    this.#line = new UartLine(uart[0], clock, (byte) => this.link.ppp.feed(byte));
     this.console.attach(this.#chip);
     this.#epoch_ms = performance.now();
-    this.resets.push({ why, at_us: Math.round(this.now_us) });
+    this.starts.push({ why, at_us: Math.round(this.now_us) });
     this.log(`start after ${why}`);
   }
 
@@ -139,7 +141,7 @@ export class Board {
     if (this.#ahead_ms() < -MOST_BEHIND_MS) this.#epoch_ms = begun_ms - clock.nanos / 1e6;
     while (!this.#resetAsked && performance.now() - begun_ms < SLICE_MS) {
       this.console.pump();
-      this.#input.pump(this.#chip.uart[0]);
+      this.#line.pump();
       for (let n = 0; n < INSTRUCTIONS_PER_LOOK && !this.#resetAsked; ) {
         if (core.waiting || this.#panicked) {
           if (this.#ahead_ms() > 0) return;

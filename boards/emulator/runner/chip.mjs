@@ -19,10 +19,6 @@ const SIO_FIFO_READ = 0x58;
 const FIFO_VALID = 1 << 0;
 const FIFO_READY = 1 << 1;
 
-const UART_RECEIVE_TIMEOUT = 1 << 6;
-// Less than the 32 bytes of the FIFO, as the firmware's interrupt handler would see them.
-const UART_BURST = 24;
-
 const NO_LOG = LogLevel.Error + 1;
 
 /**
@@ -114,42 +110,3 @@ function repairUart(uart) {
     this.rp2040.setInterrupt(this.irq, (this.interruptStatus & this.interruptMask) !== 0);
   };
 }
-
-/** The receiving side of a UART that has no baud rate: as fast as the firmware reads. */
-export class UartInput {
-  #queue = [];
-  #at = 0;
-
-  push(bytes) {
-    this.#queue.push(bytes);
-  }
-
-  clear() {
-    this.#queue = [];
-    this.#at = 0;
-  }
-
-  get empty() {
-    return !this.#queue.length;
-  }
-
-  /** The next burst, once the firmware has taken the one before. */
-  pump(uart) {
-    if (this.empty || uart.rxFIFO.used) return;
-    if (!uart.enabled) {
-      this.clear();
-      return;
-    }
-    for (let n = 0; n < UART_BURST && !this.empty; n++) {
-      uart.feedByte(this.#queue[0][this.#at++]);
-      if (this.#at === this.#queue[0].length) {
-        this.#queue.shift();
-        this.#at = 0;
-      }
-    }
-    // rp2040js has no receive time-out, which tells of the bytes below the threshold.
-    uart.interruptStatus |= UART_RECEIVE_TIMEOUT;
-    uart.checkInterrupts();
-  }
-}
-

@@ -32,7 +32,7 @@ const COMMANDS = {
   status: (board) => ({
     state: board.state,
     link: board.link.ppp.up,
-    resets: board.resets,
+    starts: board.starts,
     time_us: Math.round(board.now_us),
     instructions: board.instructions,
     flash: board.flash.statistics,
