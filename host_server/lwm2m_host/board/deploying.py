@@ -102,10 +102,7 @@ def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> St
     identity = Identity.of(told)
     try:
         manifest = told["manifest"] or {}
-        deployed = {
-            str(path): (str(digest), int(size))
-            for path, (digest, size) in manifest.get("files", {}).items()
-        }
+        deployed = _entries(manifest.get("files", {}))
         hashes: dict[str, str] = {}
         for path, (size, digest) in told["found"].items():
             if size >= 0:
@@ -115,7 +112,7 @@ def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> St
             identity,
             hashes,
             deployed,
-            [str(name) for name in manifest.get("kept", [])],
+            [str(name) for name in manifest.get("kept") or ()],
             {str(name): int(size) for name, size in told["staged"].items()},
             int(told["free"]),
             int(told["total"]),
@@ -123,7 +120,17 @@ def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> St
             [str(name) for name in told["slots"]],
         )
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise RemoteError(f"{remote.port}: {onboard.MANIFEST} on the board is damaged") from None
+        raise RemoteError(f"{remote.port}: the board's answer is not understood") from None
+
+
+def _entries(files: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """The board's list, without what may be damaged in it: that is found out by copying."""
+    found = {}
+    for path, entry in files.items():
+        match entry:
+            case [str(digest), int(size)]:
+                found[path] = (digest, size)
+    return found
 
 
 def plan(

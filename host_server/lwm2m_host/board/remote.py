@@ -19,8 +19,9 @@ from . import onboard
 from .boards import Board
 from .errors import BoardError, BoardFull, RemoteError
 
-SILENCE_S = 30.0  # a board that has not said anything for so long is gone
+SILENCE_S = 30.0
 
+_AWAKE = "press its reset button, or put MicroPython on it with `lwm2m-host board flash`"
 _ARCHITECTURES = (
     "none",
     "x86",
@@ -92,12 +93,17 @@ class Identity:
 
 
 class Remote:
-    """A board at a port: a device file, a pty, or ``socket://HOST:PORT``."""
+    """A board at a port: a device file, a pty, or ``socket://HOST:PORT``.
 
-    def __init__(self, port: str) -> None:
+    silence_s: a board that has not said anything for so long is given up.
+    """
+
+    def __init__(self, port: str, *, silence_s: float = SILENCE_S) -> None:
         self.port = port
+        self.silence_s = silence_s
         # mpremote is slow with a pty that it does not recognise by its name.
-        self._device = os.path.realpath(port) if os.path.islink(port) else port
+        device = os.path.realpath(port) if os.path.islink(port) else port
+        self.mpremote = [sys.executable, "-u", "-m", "mpremote", "connect", device]
 
     def program(self, text: str, *, resume: bool = False) -> dict[str, Any]:
         """Run one of the programs in `onboard`. Returns what it tells.
@@ -129,14 +135,13 @@ class Remote:
         self,
         *arguments: str,
         on_line: Callable[[str], None] = lambda _: None,
-        silence_s: float = SILENCE_S,
     ) -> str:
         """Call mpremote with verbs, connected to this board. Returns what it printed.
 
         on_line: told each line. Raises RemoteError, BoardFull.
         """
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "mpremote", "connect", self._device, *arguments],
+            [*self.mpremote, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -155,12 +160,12 @@ class Remote:
             process.kill()
 
         lines: list[str] = []
-        timer = threading.Timer(silence_s, give_up)
+        timer = threading.Timer(self.silence_s, give_up)
         timer.start()
         try:
             for line in process.stdout:
                 timer.cancel()
-                timer = threading.Timer(silence_s, give_up)
+                timer = threading.Timer(self.silence_s, give_up)
                 timer.start()
                 lines.append(line)
                 on_line(line.rstrip())
@@ -177,7 +182,7 @@ class Remote:
             process.stderr.close()
         output = "".join(lines)
         if silent.is_set():
-            raise RemoteError(f"{self.port}: the board is silent")
+            raise RemoteError(f"{self.port}: the board is silent; {_AWAKE}")
         if code:
             raise self._error(output, "".join(errors))
         return output
@@ -186,13 +191,10 @@ class Remote:
         said = f"{output}\n{errors}"
         if re.search(r"ENOSPC|No space left|OSError: 28\b", said):
             return BoardFull(f"{self.port}: no room on the board's file system")
-        if "failed to access" in said or "could not open port" in said:
+        if re.search(r"failed to access|could not open port|invalid URL, protocol", said):
             return RemoteError(f"{self.port} cannot be opened: {why_not(self.port)}")
         if "could not enter raw repl" in said:
-            return RemoteError(
-                f"{self.port}: no MicroPython answers; press the board's reset button, or put it "
-                "there with `lwm2m-host board flash`"
-            )
+            return RemoteError(f"{self.port}: no MicroPython answers; {_AWAKE}")
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         reason = lines[-1].removeprefix("mpremote: ") if lines else "mpremote failed"
         return RemoteError(f"{self.port}: {reason}")
@@ -201,7 +203,8 @@ class Remote:
 def why_not(port: str) -> str:
     """Why a port does not open."""
     if "://" in port:
-        return "nobody listens there"
+        known = port.startswith("socket://")
+        return "nobody listens there" if known else "only socket://HOST:PORT is known"
     if not os.path.exists(port):
         return "there is no such port; `lwm2m-host board detect` lists what there is"
     if not os.access(port, os.R_OK | os.W_OK):

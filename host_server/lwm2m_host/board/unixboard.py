@@ -46,6 +46,9 @@ class UnixBoard:
     unique_id: what ``machine.unique_id()`` returns, hexadecimal.
     cut_at_write: the power is cut at this write to the flash (counted from 0), once.
     cut_at_byte: the power is cut when that many bytes have come in over the port, once.
+
+    Both may be set later: the first counts from the next reset on, the second from now on.
+    `resets` lists what happened, "soft", "hard" or "power"; `bytes_in` counts what has come in.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class UnixBoard:
         self.cut_at_byte = cut_at_byte
         self.port = ""
         self.resets: list[str] = []
+        self.bytes_in = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -236,6 +240,7 @@ class UnixBoard:
             self._deliver(held)
 
     def _incoming(self, data: bytes) -> None:
+        self.bytes_in += len(data)
         if self.cut_at_byte is not None:
             self.cut_at_byte -= len(data)
             if self.cut_at_byte <= 0:

@@ -702,8 +702,13 @@ def _run(port: str, program: Path) -> int:
     """The program's exit code: 1 when it ended with a traceback, or was interrupted."""
     from ..board.remote import Remote
 
-    command = [sys.executable, "-u", "-m", "mpremote", "connect", port, "run", str(program)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    remote = Remote(port)
+    remote.call("exec", "")  # what is no board is said in our words
+    process = subprocess.Popen(
+        [*remote.mpremote, "resume", "run", str(program)],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     before = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -712,7 +717,7 @@ def _run(port: str, program: Path) -> int:
         process.terminate()
         process.wait()
         # The board does not know that nobody listens any more.
-        Remote(port).call("resume", "exec", "")
+        remote.call("resume", "exec", "")
         print("stopped", file=sys.stderr)
         return 1
     finally:
