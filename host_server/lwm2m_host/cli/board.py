@@ -282,7 +282,12 @@ def provision(
         if "servers" not in base:
             server = server or _ask("server", "--server", base, "Server, as in coap://192.0.2.10")
         wifi = bool(wifi_ssid) or _has_wifi(base)
-        if wifi_ssid is None and not wifi and _somebody() and all(b.network for b in known):
+        if (
+            wifi_ssid is None
+            and not wifi
+            and _somebody()
+            and all("wifi" in b.network for b in known)
+        ):
             wifi_ssid = typer.prompt("Wi-Fi (empty for none)", default="", show_default=False)
             wifi = bool(wifi_ssid)
         network = _network(wifi_ssid, country, hostname, wifi)
@@ -516,6 +521,8 @@ def deploy(
     _say_report(report, chosen, place.port)
     left_out = [] if app_only else program.left_out
     _say_notes(state, settings, left_out, program.unsure, factory)
+    if chosen.port != "unix":
+        _warn_of_localhost(settings)
 
 
 def _named(files: dict[str, Path], source: bool) -> list[Item]:
@@ -644,6 +651,16 @@ def _say_notes(
         _warn("/lib/lwm2m on the board is hidden by what was deployed, and takes room")
     if "slots.bin" in state.slots and not factory:
         _warn("an update that came over the air may hide what was deployed; --factory removes it")
+
+
+def _warn_of_localhost(settings: list[Item]) -> None:
+    from ..board import provision
+
+    for item in settings:
+        if item.target == provision.CONFIG:
+            uri = provision.read(item.local.parent)[0].get("server")
+            if isinstance(uri, str) and provision.is_local(uri):
+                _warn(f"server: {uri} means the board itself there; run board provision again")
 
 
 # --- monitor and run --------------------------------------------------------------------------
