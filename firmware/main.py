@@ -30,9 +30,7 @@ def measure():
 def reboot():
     """What the server's Reboot does: a process, which cannot be reset, starts over."""
     if ON_A_BOARD:
-        from lwm2m.ports.reset import reset
-
-        reset()
+        machine.reset()
     raise Restart
 
 

@@ -4,8 +4,9 @@ The fakes follow the documents of `machine` and the ports' sources, MicroPython 
 
 - ESP32: five causes, 1 to 5, and 0 for what it does not know; deepsleep(ms) does not return.
 - rp2: two causes, PWRON_RESET 1 and WDT_RESET 3, the second after machine.reset() too, which uses
-  the watchdog; WDT(timeout) raises ValueError above 8388 ms (RP2040, and RP2350 before 1.26) or
-  16777 ms; lightsleep(ms) may return early; the scratch registers survive all but power-on.
+  the watchdog; scratch register 4 is then 0, and 0x6ab73121 when a WDT was started (pico-sdk);
+  WDT(timeout) raises ValueError above 8388 ms (RP2040, and RP2350 before 1.26) or 16777 ms;
+  lightsleep(ms) may return early; the scratch registers survive all but power-on.
 - WDT.feed() must come within the timeout, in a light sleep too.
 """
 
@@ -47,7 +48,10 @@ class FakeRp2:
 
     def __init__(self, cause=1):
         self.code = cause
-        self.mem32 = {0x40058018: 0x12345678, 0x400D8018: 0x12345678}
+        self.mem32 = {}
+        for base in (0x40058000, 0x400D8000):
+            self.mem32[base + 0x18] = 0x12345678
+            self.mem32[base + 0x1C] = 0
         self.slept = []
         self.early = 0
 
@@ -56,7 +60,16 @@ class FakeRp2:
 
     def reset(self):
         self.code = 3
+        for base in (0x40058000, 0x400D8000):
+            self.mem32[base + 0x1C] = 0
         raise Stopped("reset")
+
+    def start_watchdog(self):
+        for base in (0x40058000, 0x400D8000):
+            self.mem32[base + 0x1C] = 0x6AB73121
+
+    def bite(self):
+        self.code = 3
 
     def lightsleep(self, ms):
         assert ms < 4294967, "sleep too long"
@@ -110,30 +123,56 @@ def test_causes_of_the_esp32():
         eq(reset.cause(), names[code])
 
 
+RP2040 = "Raspberry Pi Pico W with RP2040"
+RP2350 = "Raspberry Pi Pico 2 W with RP2350"
+
+
 def test_reset_by_the_program_is_told_from_the_watchdog():
-    for name in ("Raspberry Pi Pico W with RP2040", "Raspberry Pi Pico 2 W with RP2350"):
+    for name in (RP2040, RP2350):
         machine = board(FakeRp2(), name=name)
         eq(reset.cause(), "power_on")
-        eq(str(raises(Stopped, reset.reset)), "reset")
+        machine.start_watchdog()
+        raises(Stopped, machine.reset)
         eq(reset.cause(), "hard")
-        machine.code = 3  # now it bites
-        eq(reset.cause(), "watchdog")
-        reset.mark(reset.HARD)
-        machine.code = 1  # the power was lost before the reset
-        eq(reset.cause(), "power_on")
-        machine.code = 3
+        machine.start_watchdog()
+        machine.bite()
         eq(reset.cause(), "watchdog")
 
 
-def test_only_the_register_of_the_board_is_touched():
-    for name, place, other in (
-        ("Raspberry Pi Pico W with RP2040", 0x40058018, 0x400D8018),
-        ("Raspberry Pi Pico 2 W with RP2350", 0x400D8018, 0x40058018),
-    ):
+def test_cause_is_noted_before_boot_starts_a_watchdog():
+    for name in (RP2040, RP2350):
         machine = board(FakeRp2(), name=name)
-        raises(Stopped, reset.reset)
+        reset.note()
+        machine.start_watchdog()
+        eq(reset.cause(), "power_on")
+        raises(Stopped, machine.reset)
+        reset.note()
+        machine.start_watchdog()
+        eq(reset.cause(), "hard")
+        machine.bite()
+        reset.note()
+        machine.start_watchdog()
+        # It bites again before anybody has asked: what was noted is of the start before.
+        machine.bite()
+        reset.note()
+        eq(reset.cause(), "watchdog")
+        raises(Stopped, sleep.deep_sleep, 1000)
+        reset.note()
+        machine.start_watchdog()
+        eq(reset.cause(), "deep_sleep")
+
+
+def test_only_the_register_of_the_board_is_written():
+    for name, place, other in ((RP2040, 0x40058018, 0x400D8018), (RP2350, 0x400D8018, 0x40058018)):
+        machine = board(FakeRp2(), name=name)
+        before = dict(machine.mem32)
+        reset.sleeping()
         assert machine.mem32[place] != 0x12345678
-        eq(machine.mem32[other], 0x12345678)
+        machine.mem32[place] = 0x12345678
+        eq(machine.mem32, before)
+        machine.mem32[other] = 5
+        reset.note()
+        eq(machine.mem32[other], 5)
 
 
 def test_no_cause_on_the_unix_port():

@@ -13,6 +13,7 @@ import sys
 from micropython import const
 
 from lwm2m.ports.backup import Backup
+from lwm2m.ports.reset import note
 from lwm2m.ports.slots import SLOT, Slots
 
 # In slots.bin: numbers of slots, of which 0 is what the board came with
@@ -176,6 +177,7 @@ def boot(folder="", watchdog_ms=8000):
     """
     slots = FileSlots(folder)
     slot = slots.valid
+    note()
     try:
         slot = slots.pick()
         if slot and slots.on_trial:

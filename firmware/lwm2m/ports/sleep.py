@@ -20,7 +20,7 @@ import sys
 import time
 from micropython import const
 
-from lwm2m.ports import reset
+from lwm2m.ports.reset import sleeping
 
 _LONGEST_MS = const(3600000)
 # A light sleep that ends at once, because the radio has something to say, is not asked for again
@@ -40,7 +40,7 @@ def deep_sleep(ms, watchdog=None):
         machine.deepsleep(ms)
     elif sys.platform == "rp2":
         _doze(ms, watchdog)
-        reset.mark(reset.DEEP_SLEEP)
+        sleeping()
         machine.reset()
     else:
         raise OSError(errno.EOPNOTSUPP)
