@@ -87,8 +87,9 @@ async def serving(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
 @asynccontextmanager
 async def serve(*arguments: str) -> AsyncIterator[Serving]:
     """`lwm2m-host serve` as a process of its own."""
+    history = () if "--history" in arguments else ("--no-history",)
     process = await spawn(
-        "serve", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *arguments
+        "serve", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *history, *arguments
     )
     assert process.stdout is not None
     try:
@@ -134,6 +135,7 @@ async def test_devices_as_json_have_a_stable_shape(serving: Serving, device: Fak
         "updated_at",
         "expires_at",
         "objects",
+        "observations",
     ]
 
 
@@ -319,7 +321,8 @@ async def test_without_a_server_the_command_says_how_to_start_one() -> None:
 
 async def test_serve_says_when_a_port_is_taken(serving: Serving) -> None:
     port = serving.coap.rpartition(":")[2]
-    done = await finish(await spawn("serve", "--host", "127.0.0.1", "--port", port))
+    where = ("--host", "127.0.0.1", "--port", port)
+    done = await finish(await spawn("serve", "--no-history", *where))
     assert done.code == 1
     assert f"UDP 127.0.0.1:{port} is in use" in done.error
     assert done.error.count("\n") == 1

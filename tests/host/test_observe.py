@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import pytest
@@ -40,7 +40,7 @@ async def fetched(observation: Observation) -> Notification:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -51,8 +51,8 @@ def device(server: Server, fake: FakeDevice) -> Device:
 
 
 @pytest.fixture
-async def observation(device: Device) -> AsyncIterator[Observation]:
-    yield await device.observe(TEMPERATURE, format="text")
+async def observation(device: Device) -> Observation:
+    return await device.observe(TEMPERATURE, format="text")
 
 
 async def following(observation: Observation) -> list[float]:
@@ -222,7 +222,7 @@ async def test_an_error_code_ends_it_and_the_iterator_says_so(
     fake.notify(TEMPERATURE, degrees(5.0))
     fake.notify(TEMPERATURE, (Code.NOT_FOUND, b"", None), sequence=-1, con=True)
     assert (await fetched(observation)).value == 5.0
-    with pytest.raises(errors.NotFound, match="4.04 Not Found: /3303/0/5700"):
+    with pytest.raises(errors.NotFound, match=r"4\.04 Not Found: /3303/0/5700"):
         await fetched(observation)
     assert observation.reason == "4.04 Not Found: /3303/0/5700"
     assert len(server.observations) == 0
@@ -534,17 +534,19 @@ async def test_events_tell_every_notification(
 
 async def test_history_keeps_each_sample_once(tmp_path: FilePath, clock: FakeClock) -> None:
     history = History(tmp_path / "h.sqlite")
-    async with Server(port=0, clock=clock, history=history) as server:
-        async with FakeDevice(server.uri) as fake:
-            await fake.register("lt=60", links=LINKS)
-            fake.answers["GET", TEMPERATURE] = degrees(20.0)
-            observation = await server.device("fake").observe(TEMPERATURE, format="text")
-            for sequence in (5, 5, 6):
-                fake.notify(TEMPERATURE, timed((1.6e9, 1.0), (1.6e9 + 1, 2.0)), sequence=sequence)
-            fake.notify(TEMPERATURE, degrees(21.0), sequence=7)
-            fake.notify(TEMPERATURE, degrees(21.0), sequence=7)
-            await until(lambda: observation.count == 3 and observation.duplicates == 2)
-            rows = await asyncio.to_thread(history.query, "fake", Path.parse("/3303"))
+    async with (
+        Server(port=0, clock=clock, history=history) as server,
+        FakeDevice(server.uri) as fake,
+    ):
+        await fake.register("lt=60", links=LINKS)
+        fake.answers["GET", TEMPERATURE] = degrees(20.0)
+        observation = await server.device("fake").observe(TEMPERATURE, format="text")
+        for sequence in (5, 5, 6):
+            fake.notify(TEMPERATURE, timed((1.6e9, 1.0), (1.6e9 + 1, 2.0)), sequence=sequence)
+        fake.notify(TEMPERATURE, degrees(21.0), sequence=7)
+        fake.notify(TEMPERATURE, degrees(21.0), sequence=7)
+        await until(lambda: observation.count == 3 and observation.duplicates == 2)
+        rows = await asyncio.to_thread(history.query, "fake", Path.parse("/3303"))
     assert [(row.time_s, row.value, row.timed, row.source, row.type) for row in rows] == [
         (1.6e9, 1.0, True, "notify", "float"),
         (1.6e9 + 1, 2.0, True, "notify", "float"),

@@ -46,6 +46,7 @@ async def test_clients_are_listed_as_leshan_does(
     http: httpx.AsyncClient, fake: FakeDevice, server: Server
 ) -> None:
     [client] = (await http.get("/api/clients")).json()
+    assert client.pop("observations") == 0
     registration = server.device("fake").registration
     assert client == {
         "endpoint": "fake",
@@ -424,3 +425,73 @@ async def test_keys_written_to_the_security_object_are_not_logged(
     assert "fake registered" in text
     assert "5ec4e7" not in text
     assert "^\\xc4\\xe7" not in text
+
+
+async def test_observe_and_its_events_are_as_leshan_has_them(
+    http: httpx.AsyncClient, fake: FakeDevice, server: Server
+) -> None:
+    path = "/3303/0/5700"
+    fake.answers["GET", path] = (Code.CONTENT, b"21.5", 0)
+    async with asyncio.timeout(5), http.stream("GET", "/api/event?ep=fake") as stream:
+        lines = stream.aiter_lines()
+        await anext(lines)  # from here on nothing is missed
+        answer = (await http.post(f"/api/clients/fake{path}/observe?format=text")).json()
+        assert answer["status"] == "CONTENT(205)"
+        assert answer["content"]["value"] == 21.5
+        fake.notify(path, (Code.CONTENT, b"22.5", 0))
+        await fake.send(
+            Code.POST, ("dp",), (), b'[{"n":"/3303/0/5700","t":1600000000,"v":7}]', 110
+        )
+        found: list[tuple[str, Any]] = []
+        name = ""
+        while len(found) < 4:
+            line = await anext(lines)
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                found.append((name, json.loads(line[6:])))
+    assert [item for item, _ in found] == ["OBSERVATION", "NOTIFICATION", "NOTIFICATION", "SEND"]
+    assert found[0][1]["state"] == "active"
+    assert found[1][1]["first"]
+    note = found[2][1]
+    assert (note["ep"], note["kind"], note["res"]) == ("fake", "single", path)
+    assert (note["val"]["kind"], note["val"]["value"]) == ("singleResource", 22.5)
+    assert note["id"] == answer["observation"]["id"]
+    send = found[3][1]
+    assert send["val"][path]["value"] == 7.0
+    assert send["samples"] == [
+        {"path": path, "time": 1_600_000_000_000, "timed": True, "value": 7}
+    ]
+    [listed] = (await http.get("/api/observations?ep=fake")).json()
+    assert (listed["paths"], listed["state"], listed["count"]) == ([path], "active", 1)
+    gone = await http.delete(f"/api/clients/fake{path}/observe?active=0")
+    assert gone.status_code == 200
+    assert server.device("fake").observations == []
+    assert (await http.delete(f"/api/clients/fake{path}/observe")).status_code == 404
+
+
+async def test_observe_composite_over_http(http: httpx.AsyncClient, fake: FakeDevice) -> None:
+    pack = b'[{"n":"/3/0/0","vs":"Acme"}]'
+    fake.answers["FETCH", "/"] = (Code.CONTENT, pack, 110)
+    place = "/api/clients/fake/composite/observe?paths=/3/0/0,/3303/0/5700"
+    answer = (await http.post(place)).json()
+    assert answer["content"]["/3/0/0"]["value"] == "Acme"
+    assert answer["content"]["/3303/0/5700"] is None
+    assert (await http.delete(place + "&id=another")).status_code == 404
+    assert (await http.delete(place)).status_code == 200
+    assert fake.seen[-1].observe == 1
+    assert (await http.put(place)).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("ep=fake", "keeps no history"),
+    ],
+)
+async def test_a_server_without_history_says_so(
+    http: httpx.AsyncClient, query: str, text: str
+) -> None:
+    answer = await http.get(f"/api/history?{query}")
+    assert answer.status_code == 400
+    assert text in answer.json()["message"]

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import board, composite, demo, devices, events, new_object, operations, relay, serve
+from . import (
+    board,
+    composite,
+    demo,
+    devices,
+    events,
+    history,
+    new_object,
+    observe,
+    operations,
+    relay,
+    serve,
+)
 from .failure import Failure
 
 app = typer.Typer(
@@ -38,7 +50,19 @@ def _options(
         typer.echo(context.get_help())
 
 
-for module in (serve, demo, board, devices, operations, composite, events, new_object, relay):
+for module in (
+    serve,
+    demo,
+    board,
+    devices,
+    operations,
+    composite,
+    observe,
+    history,
+    events,
+    new_object,
+    relay,
+):
     module.add_to(app)
 
 

@@ -29,6 +29,7 @@ def summary(client: dict[str, Any]) -> dict[str, Any]:
         "updated_at": iso(client["lastUpdate"]),
         "expires_at": iso(client["expires"]),
         "objects": client["availableInstances"],
+        **({"observations": client["observations"]} if "observations" in client else {}),
     }
 
 
@@ -36,8 +37,8 @@ def devices(json: Json = False, server: ServerUrl = DEFAULT_URL) -> None:
     """List the registered devices.
 
     JSON: a list of {"endpoint", "address", "version", "lifetime_s", "binding", "queue_mode",
-    "registered_at", "updated_at", "expires_at", "objects": {"3": [0]}}; times are ISO 8601,
-    expires_at is null for a registration without end.
+    "registered_at", "updated_at", "expires_at", "objects": {"3": [0]}, "observations" (how many)};
+    times are ISO 8601, expires_at is null for a registration without end.
     """
     clients = ServerClient(server).request("GET", "/api/clients")
     if json:
@@ -46,7 +47,7 @@ def devices(json: Json = False, server: ServerUrl = DEFAULT_URL) -> None:
     if not clients:
         print("no device is registered")
         return
-    out = table("endpoint", "address", "version", "lifetime", "expires in", "objects")
+    out = table("endpoint", "address", "version", "lifetime", "expires in", "observed", "objects")
     now_ms = time.time() * 1000
     for client in clients:
         expires = client["expires"]
@@ -63,6 +64,7 @@ def devices(json: Json = False, server: ServerUrl = DEFAULT_URL) -> None:
                 client["lwM2mVersion"] + (" Q" if client["queuemode"] else ""),
                 f"{client['lifetime']} s",
                 left,
+                client["observations"],
                 " ".join(objects),
             )
         )

@@ -9,7 +9,9 @@ import typer
 from .devices import summary
 from .options import DEFAULT_URL, Json, ServerUrl
 from .remote import ServerClient
-from .render import cells, console, iso, local_time, print_json
+from .render import cells, console, iso, local_time, print_json, value_text
+
+_REPORTS = ("notification", "send", "observation", "unreadable")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,15 +26,20 @@ def events(
     json: Json = False,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """Follow registrations, updates and good-byes until Ctrl-C.
+    """Follow registrations, observations and what is reported until Ctrl-C.
 
     JSON: one object per line: {"time" (ISO 8601), "event" (registered, updated, deregistered,
-    expired), and what `devices --json` prints}.
+    expired), and what `devices --json` prints}; for notification and send {"endpoint", "samples":
+    [{"path", "value", "time"}]}, for observation {"endpoint", "paths", "state", "reason"}, for
+    unreadable {"endpoint", "path", "reason"}.
     """
     out = console()
     for number, event in enumerate(ServerClient(server).events(ep), 1):
         if json:
             print_json({"time": iso(event["time"]), "event": event["event"], **_about(event)})
+        elif event["event"] in _REPORTS:
+            line = (local_time(event["time"]), f"{event['event']:<12}", event["ep"])
+            out.print(*cells(*line, *_reported(event)))
         else:
             about = _about(event)
             out.print(
@@ -49,4 +56,29 @@ def events(
 
 
 def _about(event: dict[str, Any]) -> dict[str, Any]:
-    return summary(event.get("registration", event))
+    kind = event["event"]
+    if kind not in _REPORTS:
+        return summary(event.get("registration", event))
+    about: dict[str, Any] = {"endpoint": event["ep"]}
+    if kind in ("notification", "send"):
+        return {
+            **about,
+            "samples": [
+                {"path": item["path"], "value": item["value"], "time": iso(item["time"])}
+                for item in event["samples"]
+            ],
+        }
+    if kind == "observation":
+        return {**about, **{name: event[name] for name in ("paths", "state", "reason")}}
+    return {**about, "path": event["res"], "reason": event["reason"]}
+
+
+def _reported(event: dict[str, Any]) -> list[str]:
+    kind = event["event"]
+    if kind == "observation":
+        return [" ".join(event["paths"]), event["state"], event["reason"]]
+    if kind == "unreadable":
+        return [event["res"], event["reason"]]
+    shown = [f"{item['path']}={value_text(item['value'])}" for item in event["samples"][:5]]
+    more = len(event["samples"]) - len(shown)
+    return [*shown, *([f"and {more} more"] if more else [])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -72,8 +72,13 @@ class ServerClient:
             raise WrongArgument(message)
         raise Failure(message)
 
-    def events(self, endpoint: str | None = None) -> Iterator[dict[str, Any]]:
-        """The server's events, as they come; ends when the server does."""
+    def events(
+        self, endpoint: str | None = None, ready: Callable[[], None] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The server's events, as they come; ends when the server does.
+
+        `ready` is called once no event is missed any more.
+        """
         params = {"ep": endpoint} if endpoint else {}
         with (
             self._explained(),
@@ -88,6 +93,9 @@ class ServerClient:
             if not answer.is_success:
                 raise Failure(f"{self.url} answered {answer.status_code}")
             for line in answer.iter_lines():
+                if ready is not None:  # the stream begins with a comment
+                    ready()
+                    ready = None
                 if line.startswith("data: "):
                     yield json.loads(line[6:])
 

@@ -7,11 +7,13 @@ import contextlib
 import logging
 import signal
 import sys
+from pathlib import Path as FilePath
 from typing import Annotated
 
 import typer
 
 from ..errors import Lwm2mError, ModelError
+from ..history import History, HistoryError, default_file
 from ..models import Models
 from .failure import Failure, WrongArgument
 
@@ -32,6 +34,23 @@ def serve(
         list[str] | None,
         typer.Option(metavar="DIR", help="A folder of OMA object definitions. May be repeated."),
     ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to keep what is reported; by default in your state folder "
+            "(~/.local/state/lwm2m-host).",
+        ),
+    ] = None,
+    no_history: Annotated[
+        bool, typer.Option("--no-history", help="Keep what is reported until the end only.")
+    ] = False,
+    history_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many values to keep.")
+    ] = 1_000_000,
+    history_days: Annotated[
+        float | None, typer.Option(min=0.001, metavar="DAYS", help="How long to keep them.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
@@ -42,12 +61,30 @@ def serve(
                 print(f"left out: {line}", file=sys.stderr)
         except ModelError as error:
             raise WrongArgument(str(error)) from None
+    if history and no_history:
+        raise WrongArgument("either --history or --no-history")
+    file = None if no_history else FilePath(history) if history else _usual_file()
+    age_s = None if history_days is None else history_days * 86400
+    kept = History(file, rows=history_rows, age_s=age_s)
     setup_logging(verbose)
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(_serve(host, port, http_port, definitions))
+            asyncio.run(_serve(host, port, http_port, definitions, kept))
         except Lwm2mError as error:
             raise Failure(str(error)) from None
+
+
+def _usual_file() -> FilePath | None:
+    """The file in the user's state folder. None, and a word about it, where there can be none:
+    who did not ask for a file shall not be kept from serving by it."""
+    history = History(default_file())
+    try:
+        history.open()
+    except HistoryError as problem:
+        print(f"{problem}; what is reported is kept until the end only", file=sys.stderr)
+        return None
+    history.close()
+    return history.file
 
 
 def setup_logging(verbose: bool) -> None:
@@ -64,7 +101,9 @@ def setup_logging(verbose: bool) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
-async def _serve(host: str, port: int, http_port: int, definitions: Models) -> None:
+async def _serve(
+    host: str, port: int, http_port: int, definitions: Models, history: History
+) -> None:
     # Here, because the other commands do not need them and start faster without.
     from ..server import Server
     from ..web import ControlPlane
@@ -74,7 +113,7 @@ async def _serve(host: str, port: int, http_port: int, definitions: Models) -> N
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with (
-        Server(host, port, models=definitions) as server,
+        Server(host, port, models=definitions, history=history) as server,
         ControlPlane(server, port=http_port) as plane,
     ):
         place = f"[{host}]" if ":" in host else host

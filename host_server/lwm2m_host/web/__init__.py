@@ -13,8 +13,13 @@
 | DELETE /api/clients/EP/OID/IID              | Delete                                            |
 | GET /api/clients/EP/composite?paths=P,P     | Read-Composite; a path that is not there is null  |
 | PUT /api/clients/EP/composite               | Write-Composite; the body is {path: value}        |
+| POST /api/clients/EP/OID[/...]/observe      | Observe; the answer has the first value           |
+| POST /api/clients/EP/composite/observe?paths=P,P | Observe-Composite                            |
+| DELETE the same                             | Cancel; ?active=0 leaves it to a RST              |
+| GET /api/observations[?ep=EP]               | what is observed                                  |
+| GET /api/history?ep=EP&path=P[&since=&until=&limit=] | what was reported; times in seconds      |
 | GET /api/objectspecs/EP                     | definitions of the objects that the device has    |
-| GET /api/events[?ep=EP]                     | server-sent events                                |
+| GET /api/events[?ep=EP] (also /api/event)   | server-sent events                                |
 
 Reads and writes take `?format=` (name or number), everything takes `?timeout=` (seconds). What the
 definitions do not allow is refused here; `?force=1` sends it all the same.

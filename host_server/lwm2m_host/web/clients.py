@@ -10,16 +10,16 @@ from urllib.parse import unquote
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from .. import formats
 from ..device import Device
-from ..errors import MethodNotAllowed, UnknownFormat, ValueTypeError
-from ..formats import Format
+from ..errors import MethodNotAllowed, ValueTypeError
 from ..paths import Path
 from ..server import Server
-from . import nodes
+from . import nodes, reporting
 from .problems import BadArgument
+from .reporting import flag, paths_of
+from .reporting import format_of as _format
 
-_ACTIONS = ("discover", "attributes", "composite")
+_ACTIONS = ("discover", "attributes", "composite", "observe")
 BODY_LIMIT = 16 * 1024 * 1024
 _SUCCESS = {
     "CONTENT": "CONTENT(205)",
@@ -47,7 +47,16 @@ def _parts(request: Request, prefix: str) -> list[str]:
 
 
 async def list_clients(request: Request) -> JSONResponse:
-    return JSONResponse([nodes.registration(item) for item in _server(request).registrations()])
+    server = _server(request)
+    return JSONResponse(
+        [
+            {
+                **nodes.registration(item),
+                "observations": len(server.observations.of(item.endpoint)),
+            }
+            for item in server.registrations()
+        ]
+    )
 
 
 async def object_specs(request: Request) -> JSONResponse:
@@ -63,9 +72,11 @@ async def client(request: Request) -> JSONResponse:
     endpoint, *tail = _parts(request, "/api/clients/")
     device = _server(request).device(endpoint)
     action = tail.pop() if tail and tail[-1] in _ACTIONS else ""
-    path = Path.parse("/".join(tail))
     timeout_s = _timeout(request)
-    force = _force(request)
+    force = bool(flag(request, "force"))
+    if action == "observe":
+        return await _observe(request, device, tail, timeout_s, force)
+    path = Path.parse("/".join(tail))
     match request.method, action:
         case "GET" | "HEAD", "discover":
             links = await device.discover(path, timeout_s=timeout_s)
@@ -97,6 +108,23 @@ async def client(request: Request) -> JSONResponse:
     return await _post(request, device, path, timeout_s, force)
 
 
+async def _observe(
+    request: Request, device: Device, tail: list[str], timeout_s: float | None, force: bool
+) -> JSONResponse:
+    together = tail == ["composite"]
+    paths = paths_of(request) if together else [Path.parse("/".join(tail))]
+    if request.method == "DELETE":
+        await reporting.cancel(request, device, paths, together, timeout_s)
+        return _success("DELETED")
+    if request.method != "POST":
+        return JSONResponse({"message": f"no {request.method} here"}, 405)
+    if together:
+        found = await reporting.observe_composite(request, device, timeout_s, force)
+    else:
+        found = await reporting.observe(request, device, paths[0], timeout_s, force)
+    return _success("CONTENT", **found)
+
+
 async def _read(
     request: Request, device: Device, path: Path, timeout_s: float | None, force: bool
 ) -> JSONResponse:
@@ -107,15 +135,11 @@ async def _read(
 async def _read_composite(
     request: Request, device: Device, timeout_s: float | None, force: bool
 ) -> JSONResponse:
-    paths = [Path.parse(text) for text in request.query_params.get("paths", "").split(",") if text]
+    paths = paths_of(request)
     found = await device.read_composite(
         paths, format=_format(request), timeout_s=timeout_s, force=force
     )
-    content = {
-        str(path): nodes.node(device, path, found[str(path)]) if str(path) in found else None
-        for path in paths
-    }
-    return _success("CONTENT", content=content)
+    return _success("CONTENT", content=reporting.composite(device, paths, found))
 
 
 async def _write_composite(
@@ -157,24 +181,6 @@ async def _post(
         target, value, format=_format(request), timeout_s=timeout_s, force=force
     )
     return _success("CREATED", location=str(made))
-
-
-def _format(request: Request) -> Format | None:
-    wish = request.query_params.get("format")
-    if not wish:
-        return None
-    try:
-        return formats.get(wish)
-    except UnknownFormat:
-        known = ", ".join(formats.names())
-        raise BadArgument(f"unknown format {wish!r}; known are {known}") from None
-
-
-def _force(request: Request) -> bool:
-    word = request.query_params.get("force", "")
-    if word.lower() not in ("", "0", "1", "false", "true"):
-        raise BadArgument(f"force is 0 or 1, got {word!r}")
-    return word.lower() in ("1", "true")
 
 
 def _timeout(request: Request) -> float | None:

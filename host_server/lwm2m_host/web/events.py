@@ -2,7 +2,12 @@
 
 Event names and data are Leshan's: REGISTRATION and DEREGISTRATION with the registration,
 UPDATED with ``{"registration": ...}``. Added to each: `event` (registered, updated, deregistered,
-expired), `time` (milliseconds since 1970) and `ep`.
+expired, notification, send, observation, unreadable), `time` (milliseconds since 1970) and `ep`.
+
+NOTIFICATION is ``{"ep", "kind": "single", "res": path, "val": node}``, or "composite" with `val`
+``{path: node}`` and `paths`; SEND is ``{"ep", "val": {path: node}}``. Added: `samples`, each with
+the time that the device told, and what is known of the message. OBSERVATION tells when one begins,
+pauses because the device is away, goes on, and ends; UNREADABLE what could not be understood.
 """
 
 from __future__ import annotations
@@ -15,9 +20,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from ..events import Event
+from ..definitions import Definitions
+from ..events import Event, Notified, ObservationChanged, Sent, Unreadable
+from ..paths import Path
 from ..server import Server
-from . import nodes
+from . import nodes, reporting
 
 KEEP_ALIVE_S = 15.0
 
@@ -29,18 +36,66 @@ _NAMES = {
 }
 
 
-def data(event: Event) -> dict[str, Any]:
+def data(event: Event, server: Server) -> dict[str, Any]:
     """The JSON of one event."""
     common = {"event": event.kind, "time": round(event.time_s * 1000), "ep": event.endpoint}
+    definitions = Definitions(server.models, event.registration)
+    if isinstance(event, Notified):
+        return {**common, **_notification(event, definitions)}
+    if isinstance(event, Sent):
+        values = event.report.values
+        return {
+            **common,
+            "val": reporting.composite(definitions, [Path.parse(p) for p in values], values),
+            "samples": reporting.samples(event.report.samples),
+            "unknown": list(event.report.unknown),
+        }
+    if isinstance(event, ObservationChanged):
+        return {
+            **common,
+            "id": event.observation,
+            "kind": "composite" if event.composite else "single",
+            "paths": [str(path) for path in event.paths],
+            "state": event.state,
+            "reason": event.reason,
+        }
+    if isinstance(event, Unreadable):
+        return {**common, "source": event.source, "res": event.path, "reason": event.reason}
     registration = nodes.registration(event.registration)
     if event.kind == "updated":
         return {**common, "registration": registration}
     return {**common, **registration}
 
 
-def _block(event: Event) -> str:
+def _notification(event: Notified, definitions: Definitions) -> dict[str, Any]:
+    note = event.notification
+    if note.composite:
+        about: dict[str, Any] = {
+            "kind": "composite",
+            "paths": [str(path) for path in note.paths],
+            "val": reporting.composite(definitions, list(note.paths), note.value),
+        }
+    else:
+        about = {
+            "kind": "single",
+            "res": str(note.path),
+            "val": nodes.node(definitions, note.path, note.value),
+        }
+    return {
+        **about,
+        "id": note.observation,
+        "samples": reporting.samples(note.samples),
+        "sequence": note.sequence,
+        "confirmable": note.confirmable,
+        "first": note.first,
+        "late": note.late,
+        "afterGap": note.after_gap,
+    }
+
+
+def _block(event: Event, server: Server) -> str:
     name = _NAMES.get(event.kind, event.kind.upper())
-    return f"event: {name}\ndata: {json.dumps(data(event))}\n\n"
+    return f"event: {name}\ndata: {json.dumps(data(event, server))}\n\n"
 
 
 async def _stream(server: Server, endpoint: str | None) -> AsyncIterator[str]:
@@ -56,7 +111,7 @@ async def _stream(server: Server, endpoint: str | None) -> AsyncIterator[str]:
             except StopAsyncIteration:
                 return
             if endpoint in (None, event.endpoint):
-                yield _block(event)
+                yield _block(event, server)
 
 
 async def events(request: Request) -> StreamingResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..definitions import Definitions
 from ..device import Device
 from ..errors import ValueTypeError
 from ..formats.link import Link
@@ -24,6 +25,9 @@ TYPE_NAMES = {
 }
 
 
+Defined = Device | Definitions
+
+
 def type_name(kind: DataType | None) -> str:
     """The data type in capitals; OPAQUE where it is not known."""
     if kind is None:
@@ -31,7 +35,7 @@ def type_name(kind: DataType | None) -> str:
     return TYPE_NAMES.get(kind, kind.value.upper())
 
 
-def node(device: Device, path: Path, value: Any) -> dict[str, Any]:
+def node(device: Defined, path: Path, value: Any) -> dict[str, Any]:
     """What Read returned for a path, as a node: obj, instance, single- or multiResource.
 
     The root, which only Read-Composite knows, is a node with `objects`.

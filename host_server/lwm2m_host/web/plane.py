@@ -20,6 +20,7 @@ from .clients import client, list_clients, object_specs
 from .events import events
 from .guard import LOOPBACK, Guard
 from .problems import answer_problem
+from .reporting import history, list_observations
 
 METHODS = ["GET", "PUT", "POST", "DELETE"]
 
@@ -32,6 +33,9 @@ def application(server: Server) -> Starlette:
             Route("/api/clients/{rest:path}", client, methods=METHODS),
             Route("/api/objectspecs/{rest:path}", object_specs),
             Route("/api/events", events),
+            Route("/api/event", events),  # Leshan's name
+            Route("/api/observations", list_observations),
+            Route("/api/history", history),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={Lwm2mError: answer_problem},

@@ -28,6 +28,7 @@ _DEVICE_STATUS = {
 
 _KINDS: list[tuple[type[Exception], int]] = [
     (errors.NotRegistered, 404),
+    (errors.NotObserved, 404),
     (errors.DeviceTimeout, 504),
     (errors.PathError, 400),
     (errors.ValueTypeError, 400),
