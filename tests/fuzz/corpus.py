@@ -8,12 +8,20 @@ from wire import (
     CON,
     CONTENT_FORMAT,
     DELETE,
+    ETCH_CBOR,
+    FETCH,
     GET,
+    IPATCH,
     LINKS,
     NON,
+    OBSERVE,
     OCTETS,
+    PATCH,
     POST,
     PUT,
+    QUERY,
+    SENML_CBOR,
+    SENML_JSON,
     SIZE1,
     SIZE2,
     TEXT,
@@ -21,8 +29,6 @@ from wire import (
     encode,
     path,
 )
-
-FETCH, PATCH, IPATCH = 5, 6, 7
 
 # fmt: off
 _READS = (
@@ -98,6 +104,34 @@ _EXECUTES = (
 )
 
 
+# fmt: off
+# Every attribute, as it is set, as it contradicts others, and as it is unset
+_ATTRIBUTES = (
+    b"pmin=1", b"pmin=5", b"pmin", b"pmax=2", b"pmax=30", b"pmax=0", b"pmax",
+    b"epmin=1", b"epmin", b"epmax=3", b"epmax", b"gt=20.5", b"gt", b"lt=15", b"lt", b"st=1",
+    b"st=0.25", b"st", b"edge=0", b"edge=1", b"edge", b"con=1", b"con=0", b"con",
+    b"hqmax=0", b"hqmax=1", b"hqmax=3", b"hqmax", b"pmin=-1", b"gt=nan", b"hq=1",
+)
+
+_OBSERVED = (
+    "/3303/0/5700", "/3303/1/5700", "/3303/0/5601", "/3303/0", "/3303", "/26241/0/0", "/26241/0/1",
+    "/26241/300/1", "/26241/0/2", "/26241/0/3", "/26241/0/4", "/26241/0/10", "/26241/0/10/1",
+    "/26241/0/11", "/26241/0/11/2", "/26241/0", "/26241/0/29", "/26241/0/26", "/1/0/1", "/3/0",
+    "/3/0/13", "/3303/7/5700", "/9", "/3/0/4",
+)
+
+# fmt: on
+
+# Lists of paths in SenML-ETCH CBOR
+_LISTS = (
+    b"\x82\xa1\x00\x6c/3303/0/5700\xa1\x00\x6a/26241/0/1",
+    b"\x82\xa1\x00\x6a/26241/0/2\xa1\x00\x6c/3303/1/5700",
+    b"\x81\xa1\x00\x65/3303",
+    b"\x82\xa1\x00\x68/26241/0\xa1\x00\x66/1/0/1",
+    b"\x81\xa1\x00\x62/9",
+)
+
+
 def at(where, *more, first=None):
     """Options: `first`, the path, and `more`."""
     options = path(where)
@@ -105,6 +139,45 @@ def at(where, *more, first=None):
     if first:
         options.insert(0, first)
     return options
+
+
+def observes():
+    """A list of Observe and Cancel, each observation with a token of its own."""
+    found = []
+
+    def add(kind, code, where, *more, payload=b""):
+        token = bytes((0x6F, len(found) >> 8, len(found) & 255))
+        for number in (0, 0, 1):
+            options = at(where, *more, first=(OBSERVE, number))
+            found.append(encode(kind, code, 0, token, options, payload))
+        # Once by another token than the one it was asked with
+        options = at(where, *more, first=(OBSERVE, 1))
+        found.append(encode(CON, code, 0, b"other", options, payload))
+
+    for where in _OBSERVED:
+        add(CON, GET, where)
+        add(NON, GET, where, (ACCEPT, SENML_CBOR))
+    for where in ("/3303/0/5700", "/3303", "/26241/0/10", "/26241/300"):
+        add(CON, GET, where, (ACCEPT, SENML_JSON))
+        add(CON, GET, where, (ACCEPT, TLV))
+    add(CON, GET, "/3303/0/5700", (ACCEPT, LINKS))
+    add(CON, GET, "/26241/0/26", (ACCEPT, OCTETS), (BLOCK2, 16))
+    # Attributes in the query (LwM2M 1.2 Core §6.4.1)
+    add(CON, GET, "/3303/0/5700", (QUERY, b"pmin=1"), (QUERY, b"st=2"))
+    add(CON, GET, "/3303/1/5700", (QUERY, b"gt=30"), (QUERY, b"lt=12.5"), (QUERY, b"con=1"))
+    add(CON, GET, "/26241/0/1", (QUERY, b"epmin=1"), (QUERY, b"epmax=4"))
+    add(CON, GET, "/26241/300/1", (QUERY, b"gt=1"), (QUERY, b"lt=1"))
+    for payload in _LISTS:
+        add(CON, FETCH, "/", (CONTENT_FORMAT, ETCH_CBOR), payload=payload)
+        add(NON, FETCH, "/", (CONTENT_FORMAT, ETCH_CBOR), (ACCEPT, SENML_JSON), payload=payload)
+    for value in (b"0", b"1"):
+        for _ in range(6):
+            options = at("/1/0/6", (CONTENT_FORMAT, TEXT))
+            found.append(encode(CON, PUT, 0, b"\x01", options, value))
+    for period in (b"0", b"2"):
+        options = at("/1/0/2", (CONTENT_FORMAT, TEXT))
+        found.append(encode(CON, PUT, 0, b"\x01", options, period))
+    return found
 
 
 def corpus():
@@ -126,8 +199,7 @@ def corpus():
     for where in ("/3/0/0", "/26241/0/5", "/26241/0/26", "/26241/0/15/1", "/26241/0/2"):
         add(CON, GET, at(where, (ACCEPT, TEXT)))
         add(CON, GET, at(where, (ACCEPT, OCTETS)))
-    add(CON, GET, at("/3303/0/5700", first=(6, 0)))
-    add(CON, GET, at("/3/0/0", (15, b"pmin=5"), (60, 5), first=(7, 5683)))
+    add(CON, GET, at("/3/0/0", (QUERY, b"pmin=5"), (60, 5), first=(7, 5683)))
     add(CON, GET, at("/3/0/0", first=(1, b"\x01\x02")))  # If-Match is not understood
     add(CON, GET, at("/3/0/0", (35, b"coap://192.0.2.9/")))
     add(CON, GET, at("/3/0/0", (2049, b"x" * 300)))
@@ -139,10 +211,10 @@ def corpus():
         add(CON, POST, path(where), payload)
     for token in tokens:  # answered later
         found.append(encode(CON, POST, 0, token, path("/26241/0/25")))
-    add(CON, PUT, at("/3303/0/5700", (15, b"pmin=5"), (15, b"gt=20")))
-    for where in ("/3303/0", "/3303/0/5700", "/26241", "/26241/0/1"):
-        for query in (b"pmin=5", b"pmax", b"gt=20.5", b"st=1", b"lt"):
-            add(CON, PUT, at(where, (15, query)))
+    add(CON, PUT, at("/3303/0/5700", (QUERY, b"pmin=5"), (QUERY, b"gt=20")))
+    for query in _ATTRIBUTES:
+        for where in ("/3303/0", "/3303/0/5700", "/26241", "/26241/0/1", "/26241/0/10/1"):
+            add(CON, PUT, at(where, (QUERY, query)))
     for where, payload in (
         ("/3303", b""),
         ("/3303", b"\xc8\x00\x00"),
@@ -157,7 +229,11 @@ def corpus():
     add(CON, DELETE, path("/26241/0/10/1"))
     add(CON, FETCH, [(CONTENT_FORMAT, TLV)], b"x")
     add(CON, PATCH, path("/3/0"), b"x")
-    add(CON, IPATCH, [(CONTENT_FORMAT, 110)], b"[]")
+    add(CON, IPATCH, [(CONTENT_FORMAT, SENML_JSON)], b"[]")
+    for payload in _LISTS:
+        add(CON, FETCH, [(CONTENT_FORMAT, ETCH_CBOR)], payload)
+    add(CON, IPATCH, [(CONTENT_FORMAT, SENML_JSON)], b'[{"n":"/26241/0/1","v":77}]')
+    add(NON, IPATCH, [(CONTENT_FORMAT, SENML_CBOR)], b"\x81\xa2\x00\x6a/26241/0/1\x02\x05")
     # Uploads: to the stream, to the buffer, and the start of one that is too large
     for where, form in (("/26241/0/27", OCTETS), ("/26241/0/28", OCTETS), ("/26241/0/5", OCTETS)):
         for number in range(4):

@@ -1,11 +1,14 @@
 """The device that is fuzzed: objects 0, 1, 3, two temperatures, and one with every type."""
 
+import gc
 import os
 import sys
 
 import lwm2m
 from lwm2m.client import Client
 from lwm2m.formats.opaque import Opaque
+from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
+from lwm2m.formats.senml_json import SenmlJson
 from lwm2m.formats.text import Text
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
@@ -15,15 +18,22 @@ from lwm2m.transport.loopback import Loopback
 
 
 def load_all():
-    """Import every module of the rooms: what loads at its first use would count as growth."""
+    """Import every module of the rooms: what loads at its first use would count as growth.
+
+    What each leaves behind is collected at once, or the heap would be in pieces from the start.
+    """
     for room in ("coap", "formats", "interfaces"):
         for entry in os.ilistdir(lwm2m.__path__ + "/" + room):
             name = entry[0].rsplit(".", 1)
             if name[-1] in ("py", "mpy"):
+                gc.collect()
                 __import__("lwm2m." + room + "." + name[0])
 
 
 load_all()
+
+from lwm2m.interfaces import observing, samples, sending  # noqa: E402
+from lwm2m.interfaces.reporting import Reporting  # noqa: E402
 
 STR, INT, UINT, FLOAT, BOOL, OPAQUE, TIME, OBJLNK, CORELNK = range(1, 10)
 R, W, RW, E, MULTI = 0x10, 0x20, 0x30, 0x40, 0x80
@@ -167,6 +177,36 @@ class Limited(Temperature):
     LIMIT = 6  # instances that servers may create
 
 
+class Wrapping(Reporting):
+    """Sequence numbers that wrap before long (RFC 7641 §4.4)."""
+
+    def __init__(self, registration):
+        super().__init__(registration)
+        self.count = 0xFFFFC0
+
+
+class Board(Device):
+    """What a heap has left is nothing that a seed decides."""
+
+    memory_free = memory_total = 64
+
+
+class Time:
+    """Stands in for `time` of samples and of the device: it goes as the client's clock does, and
+    is a time of day only when it is `set`."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.set = True
+
+    def time(self):
+        return self.clock.s + (1767225600 if self.set else 5)
+
+    @staticmethod
+    def gmtime(s):
+        return (1970, 1, 1, 0, 0, 0, 3, 1)
+
+
 class Witness:
     """Stands in for `sys` in the firmware: sees each exception that would be printed."""
 
@@ -175,7 +215,8 @@ class Witness:
         self.unexpected = None
 
     def print_exception(self, exception, file=None):
-        if isinstance(exception, DeliberateError):
+        # Infinity, which a server may write, has no form in JSON.
+        if isinstance(exception, DeliberateError) or "JSON has no such number" in exception.args:
             self.deliberate += 1
         else:
             self.unexpected = exception
@@ -192,17 +233,26 @@ class Subject:
         for name in sys.modules:
             if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
                 sys.modules[name].sys = self.witness
-        self.client = client = Client("fuzz", mtu=mtu, clock=self.clock)
-        client.add_format(Text())
-        client.add_format(Opaque())
+        observing.Reporting = sending.Reporting = Wrapping
+        self.time = samples.time = lwm2m.objects.device.time = Time(self.clock)
+        # One message in flight, or two
+        nstart = 1 if mtu > 256 else 2
+        self.client = client = Client("fuzz", mtu=mtu, clock=self.clock, nstart=nstart)
+        client.on_notify = self.on_notify
+        for codec in (Text, Opaque, SenmlCbor, SenmlEtchCbor, SenmlJson):
+            client.add_format(codec())
         self.server = client.add_server("coap://192.0.2.1", transport=transport, lifetime_s=300)
         self.registration = client.registrations[0]
         # A Disable that lasts for years is harmless, but ends the fun.
         disable = self.registration.disable
         self.registration.disable = lambda s: disable(min(s, 60))
         self.reboots = 0
+        # What has become of notifications; tokens of those that were not sent; reports under way
+        self.fates = {}
+        self.dropped = []
+        self.reports = []
         self.device = client.add(
-            Device(manufacturer="Acme", model="T", reboot=self.reboot, factory_reset=self.reboot)
+            Board(manufacturer="Acme", model="T", reboot=self.reboot, factory_reset=self.reboot)
         )
         self.things = [client.add(Everything()), client.add(Everything(iid=300))]
         self.sensors = [client.add(Limited(unit="Cel", value=20.5)) for _ in range(2)]
@@ -213,6 +263,59 @@ class Subject:
 
     def reboot(self):
         self.reboots += 1
+
+    def on_notify(self, fate, observation):
+        self.fates[fate] = self.fates.get(fate, 0) + 1
+        if fate == "dropped":
+            self.dropped.append(observation.token)
+
+    def stir(self, way, n):
+        """Change something that may be observed, as an application does: values mostly."""
+        client = self.client
+        thing = self.things[n & 1]
+        if way < 6:
+            self.sensors[n & 1].value = 10.0 + (n >> 1 & 127) * 0.25
+        elif way < 9:
+            thing.number = (n & 127) - 50
+            thing.changed(1)
+        elif way == 9:
+            thing.texts = {i: str(n + i) for i in range(n >> 1 & 3)}
+            thing.changed(10)
+        elif way == 10:
+            thing.numbers = dict.fromkeys(range(3), 0)
+            thing.numbers[n >> 1 & 3] = n  # and once more in place
+            thing.changed(11)
+        elif way == 11:
+            # A resource that comes and goes
+            thing.count = None if n & 2 else n
+            thing.changed(2)
+        elif way == 12:
+            thing.text = "t" * (n & 63)  # of any length
+            client.notify(thing.OID, thing.iid)
+        elif way == 13:
+            client.notify((3, 3303, 26241, 9)[n & 3])
+        elif n & 7:
+            self.report(n >> 3)
+        elif self.sensors[1].client:
+            client.remove(self.sensors[1])
+        elif not client.find(3303, 1):
+            client.add(self.sensors[1])
+
+    def report(self, n):
+        """Send values (LwM2M 1.1 Core §6.4.6): some, or all of an object in blocks."""
+        paths = (("/3303/0/5700", "/26241/0/1"), ("/26241/300",), ("/3303",), ("/26241/0/2",))
+        if len(self.reports) > 2:
+            return
+        try:
+            report = self.client.send(*paths[n & 3])
+        except ValueError:
+            return  # there is nothing now
+        self.reports.append(report)
+
+    def settled(self):
+        """Forget the reports whose fate is known: True if that is all."""
+        self.reports = [report for report in self.reports if None in report.results.values()]
+        return not self.reports
 
     @property
     def effects(self):
@@ -235,11 +338,12 @@ class Subject:
         for thing in self.things:
             thing.restore()
         for sensor in self.sensors:
-            sensor.min_measured = sensor.max_measured = 20.5
+            sensor.value = sensor.min_measured = sensor.max_measured = 20.5
             sensor.application = "fuzz"
         server = self.server
         server.lifetime_s = 300
-        server.pmin_s = server.pmax_s = server.disable_timeout_s = 60
+        server.pmin_s = 0
+        server.pmax_s = server.disable_timeout_s = 60
         server.storing = False
         server.binding = "U"
         server.more = {10: (0, 0), 21: False, 22: "", 23: False}

@@ -6,8 +6,10 @@
 
 Everything is decided by the seed, tokens and message ids of the client too. What must hold:
 no exception leaves `step`; none is printed that no handler raised on purpose; every answer is
-well-formed CoAP and belongs to the datagram before; a repeated request changes nothing; the client
-is registered again as soon as its server is sane; and then its heap is what it was.
+well-formed CoAP and belongs to the datagram before; a repeated request changes nothing; whoever is
+notified has observed, is told in order, and nothing once that has ended; the client does not go on
+for ever without time passing; it is registered again as soon as its server is sane, which then
+knows what it observes; and then its heap is what it was.
 """
 
 import gc
@@ -15,24 +17,40 @@ import random
 import sys
 
 import lwm2m.coap.exchange
-from corpus import corpus
+from corpus import corpus, observes
 from device import Subject
 from lwm2m.formats.base import SCRATCH
 from wire import (
+    ACCEPT,
     ACK,
     BLOCK1,
     BLOCK2,
     CON,
+    CONTENT,
     CONTENT_FORMAT,
+    FETCH,
+    GET,
     LOCATION_PATH,
     NON,
+    OBSERVE,
     OCTETS,
+    POST,
     PUT,
     RST,
+    SENML_CBOR,
+    SENML_JSON,
+    URI_PATH,
     encode,
+    fresher,
     good_answer,
     malformed,
+    mid_of,
+    number_of,
+    option,
+    parse,
     path,
+    records,
+    token_of,
 )
 
 LONGEST = 1280  # of what is sent to the client
@@ -42,6 +60,9 @@ MEASUREMENTS = 20  # of the heap: the least counts
 BETWEEN = 20  # datagrams between them
 SANE_EVERY = 2000  # datagrams from one recovery to the next
 ENOUGH_FAILURES = 5
+BUSY = 60  # steps in a row that ask for another one at once
+RECENT = 32  # confirmable notifications that are remembered
+SETTLING = 3000  # steps for what is under way
 HEX = 240
 
 bits = random.getrandbits
@@ -67,6 +88,30 @@ class Failure(Exception):
     """What must not happen; ends the fuzzing of one datagram."""
 
 
+class Seen:
+    """An observation as the server knows it: `request` asked for it, `turn` counts the Registers
+    before that, `form` is its content format, `number` and `payload` what was told last. `sure`
+    while nothing that was told can have been lost."""
+
+    def __init__(self, request, turn):
+        self.request = request
+        self.turn = turn
+        self.form = self.number = None
+        self.payload = b""
+        self.whole = self.sure = False
+        self.known = True  # that it was accepted
+
+    def same(self, request):
+        """Whether another request observes the same."""
+        return self.key(request) == self.key(self.request)
+
+    @staticmethod
+    def key(request):
+        options, payload = parse(request)
+        where = [value for number, value in options if number == URI_PATH]
+        return request[1], where, payload if request[1] == FETCH else b""
+
+
 class Fuzzer:
     """Fuzzes one client; `growth`: bytes that its heap has grown, None before it is known."""
 
@@ -76,7 +121,8 @@ class Fuzzer:
         self.subject = Subject(mtu)
         self.mtu = mtu
         self.report = report
-        self.corpus = corpus()
+        self.observes = observes()
+        self.corpus = corpus() + self.observes
         self.buf = bytearray(LONGEST)
         self.view = memoryview(self.buf)
         self.n = 0  # of the datagram in `buf`
@@ -88,6 +134,12 @@ class Fuzzer:
         # Message ids whose answer 5.00 was a handler's will: it may be repeated
         self.internal = [0] * 64
         self.internals = 0
+        # What is observed, by token; message ids of confirmable notifications; Registers
+        self.observed = {}
+        self.recent = [-1] * RECENT
+        self.turn = 0
+        self.registering = False
+        self.notifications = self.ended = self.sends = self.compared = 0
         self.failures = []
         self.done = self.answers = self.repeats = self.recoveries = 0
         self.growth = None
@@ -124,6 +176,9 @@ class Fuzzer:
             self.advance(bits(12))
         elif chance == 16:
             self.advance(bits(17))
+        elif chance < 64:
+            self.subject.stir(bits(4), bits(8))
+        self.subject.settled()
         n = self.generate()
         if n < 0:
             return
@@ -135,6 +190,7 @@ class Fuzzer:
         self.deliver()
         if error:
             self.subject.transport.error = None
+            self.lost()
         elif not bits(4):
             self.repeat()
 
@@ -146,9 +202,7 @@ class Fuzzer:
         try:
             if self.sent:
                 subject.wire.send(self.sent, len(self.sent))
-            due = subject.client.step()
-            if not 0 <= due <= 3600000:
-                raise Failure(f"step() returns {due}")
+            self.step()
             if subject.witness.unexpected:
                 e = subject.witness.unexpected
                 subject.witness.unexpected = None
@@ -156,6 +210,16 @@ class Fuzzer:
             self.judge(subject.witness.deliberate > deliberate)
         except Exception as e:
             self.fail(e)
+
+    def step(self):
+        """Let the client run until it is content: it must be before long."""
+        for _ in range(BUSY):
+            due = self.subject.client.step()
+            if not 0 <= due <= 3600000:
+                raise Failure(f"step() returns {due}")
+            if due:
+                return
+        raise Failure("the client is busy for ever")
 
     def repeat(self):
         """A repeated request is answered as before and does nothing (RFC 7252 §4.5)."""
@@ -181,7 +245,7 @@ class Fuzzer:
         self.sent = b""
         self.subject.clock.advance(ms)
         try:
-            self.subject.client.step()
+            self.step()
             self.judge(False)
         except Exception as e:
             self.fail(e)
@@ -218,25 +282,183 @@ class Fuzzer:
                 if data[2:4] != sent[2:4] or sent[0] & 0x30:
                     raise Failure(f"answers what nobody has asked: {data[:HEX].hex()}")
                 self.answer = code
-            if code > 31 and kind != CON:
-                if data[4 : 4 + (data[0] & 15)] != sent[4 : 4 + (sent[0] & 15)]:
+            if 0 < code < 32:
+                self.request(kind, data)
+            elif code and self.notifies(kind, data):
+                self.notification(data)
+                self.react(kind, data)
+            elif code and kind == CON:
+                # A response that came later: mostly acknowledged
+                if code == 0x44 and not data.endswith(b"\xc0\xffdone"):
+                    raise Failure(f"not the answer that was owed: {data[:HEX].hex()}")
+                self.react(kind, data)
+            elif code:
+                if not sent or token_of(data) != token_of(sent):
                     raise Failure(f"not the token of the request: {data[:HEX].hex()}")
                 self.answer = code
                 self.codes[code] += 1
                 if code == 0xA0:
                     self.allow(sent[2] << 8 | sent[3], deliberate)
-            elif kind == CON and code > 31:
-                # A response that came later: mostly acknowledged
-                if code == 0x44 and not data.endswith(b"\xc0\xffdone"):
-                    raise Failure(f"not the answer that was owed: {data[:HEX].hex()}")
-                if bits(2):
-                    self.push(encode(RST if bits(3) == 0 else ACK, 0, data[2] << 8 | data[3]))
-            elif kind == CON and 0 < code < 32:
-                self.asked = data
-                if bits(1):
-                    self.push(good_answer(data))
-            elif code:
-                raise Failure(f"a request of type {kind}: {data[:HEX].hex()}")
+                elif code == CONTENT:
+                    self.begin(data)
+
+    def request(self, kind, data):
+        """A request of the client: Register, Update, De-register or Send."""
+        if kind != CON:
+            raise Failure(f"a request of type {kind}: {data[:HEX].hex()}")
+        self.asked = data
+        options, payload = parse(data)
+        register = send = False
+        block = 0
+        for number, value in options:
+            if number == 15 and value.startswith(b"ep="):
+                register = True
+            elif number == URI_PATH and value == b"dp":
+                send = True
+            elif number == BLOCK1:
+                block = int.from_bytes(value, "big")
+        if register and not self.registering:
+            self.turn += 1
+        if register or not send:
+            self.registering = register
+        if send:
+            self.sends += 1
+            form = number_of(data, CONTENT_FORMAT)
+            # What comes in blocks has its form only in the whole.
+            if data[1] != POST or (not block and records(form, payload) < 1):
+                raise Failure(f"sends no pack: {data[:HEX].hex()}")
+        if bits(1):
+            self.push(good_answer(data))
+
+    def react(self, kind, data):
+        """What a server says to a notification and to an answer that came later."""
+        if kind == CON:
+            if bits(2):
+                self.push(encode(RST if bits(4) == 0 else ACK, 0, mid_of(data)))
+        elif not bits(6):
+            self.push(encode(RST, 0, mid_of(data)))
+
+    # Observations
+
+    def notifies(self, kind, data):
+        """Whether this response is a notification."""
+        if kind == ACK:
+            return False
+        if option(data, OBSERVE) is None and (kind != CON or token_of(data) not in self.observed):
+            return False
+        sent = self.sent
+        if kind == CON or malformed(sent) or sent[0] & 0x30 != 0x10 or not 0 < sent[1] < 32:
+            return True
+        # The first with its token is the answer to a request that is not confirmable.
+        return self.answer >= 0 or token_of(data) != token_of(sent)
+
+    def begin(self, answer):
+        """A read was answered, well: is it observed from now on, or no longer?"""
+        sent = self.sent
+        token = token_of(sent)
+        number = number_of(answer, OBSERVE)
+        if number_of(sent, OBSERVE) == 1:
+            self.observed.pop(token, None)
+        if number is None:
+            return
+        if number_of(sent, OBSERVE) != 0 or sent[1] not in (GET, FETCH):
+            raise Failure(f"observed unasked: {answer[:HEX].hex()}")
+        for other in list(self.observed):
+            seen = self.observed[other]
+            if other != token and seen.known and seen.same(sent):
+                del self.observed[other]
+        self.observed[token] = seen = Seen(sent, self.turn)
+        self.note(seen, answer)
+
+    def notification(self, data):
+        """Judge a notification."""
+        token = token_of(data)
+        seen = self.observed.get(token)
+        kind = data[0] >> 4 & 3
+        mid = mid_of(data)
+        if kind == CON:
+            if mid in self.recent:
+                return  # sent once more: the server has it, and looks no further
+            self.recent.pop(0)
+            self.recent.append(mid)
+        if not seen:
+            raise Failure(f"a notification that nobody wants: {data[:HEX].hex()}")
+        if seen.turn < self.turn:
+            raise Failure(f"a Register has ended this observation: {data[:HEX].hex()}")
+        if data[1] != CONTENT:
+            if kind != CON or data[1] < 128 or option(data, OBSERVE) is not None:
+                raise Failure(f"ends in a wrong way: {data[:HEX].hex()}")
+            del self.observed[token]
+            self.ended += 1
+            return
+        self.notifications += 1
+        number = number_of(data, OBSERVE)
+        if number is None:
+            raise Failure(f"a notification without a number: {data[:HEX].hex()}")
+        if seen.number is not None and not fresher(number, seen.number):
+            # Kept samples whose acknowledgement is missing are sent again as they were.
+            again = kind == CON and number == seen.number and parse(data)[1] == seen.payload
+            if not again and (number != seen.number or self.subject.time.set):
+                raise Failure(f"number {number} after {seen.number}: {data[:HEX].hex()}")
+        if seen.form is not None and number_of(data, CONTENT_FORMAT) != seen.form:
+            raise Failure(f"another content format than {seen.form}: {data[:HEX].hex()}")
+        self.note(seen, data)
+
+    def note(self, seen, data):
+        # Take what was told.
+        seen.number = number_of(data, OBSERVE)
+        seen.form = number_of(data, CONTENT_FORMAT)
+        seen.whole = option(data, BLOCK2) is None
+        seen.payload = parse(data)[1]
+        seen.sure = True
+        if seen.whole and records(seen.form, seen.payload) < 0:
+            raise Failure(f"not in format {seen.form}: {data[:HEX].hex()}")
+
+    def lost(self):
+        """The network was down for what the client has just said."""
+        for seen in self.observed.values():
+            seen.sure = False
+        sent = self.sent
+        if not malformed(sent) and sent[1] in (GET, FETCH) and number_of(sent, OBSERVE) == 0:
+            # It may have been accepted, or not: then what was observed before goes on.
+            self.observed[token_of(sent)] = seen = Seen(sent, self.turn)
+            seen.known = False
+
+    def compare(self):
+        """What the server was told last is what it would read now."""
+        subject = self.subject
+        reports = subject.registration.reports
+        for observation in reports.observations if reports else ():
+            seen = self.observed.get(observation.token)
+            if not seen:
+                self.fail(Failure(f"the server does not know that it observes {observation.path}"))
+                continue
+            parts = observation.parts or (observation,)
+            if any(part.terms or part.path[:1] not in ((3303,), (26241,)) for part in parts):
+                continue
+            options, payload = parse(seen.request)
+            batch = seen.payload[:6] == b'[{"bt"' or b"\x22" in seen.payload[2:4]
+            if not (seen.sure and seen.known) or observation.token in subject.dropped:
+                continue
+            if batch and seen.form in (SENML_CBOR, SENML_JSON):
+                continue
+            options = [pair for pair in options if pair[0] in (URI_PATH, CONTENT_FORMAT)]
+            options.append((ACCEPT, seen.form))
+            self.mid = self.mid + 1 & 0xFFFF
+            self.push(encode(CON, seen.request[1], self.mid, b"cmp", options, payload))
+            subject.client.step()
+            for data in subject.wire.queue:
+                if data[0] >> 4 == 6 and mid_of(data) == self.mid:
+                    now = parse(data)[1]
+                    if not seen.whole or option(data, BLOCK2) is not None:
+                        now = now[: len(seen.payload)]
+                        seen.payload = seen.payload[: len(now)]
+                    if data[1] != CONTENT or now != seen.payload:
+                        self.sent = seen.request
+                        why = f"told {seen.payload[:40].hex()}, is {now[:40].hex()}"
+                        self.fail(Failure(f"{observation.path}: {why}"))
+                    self.compared += 1
+            subject.wire.queue.clear()
 
     def allow(self, mid, deliberate):
         # 5.00 is right when a handler raised, or had raised for the same message id.
@@ -252,8 +474,9 @@ class Fuzzer:
 
     # Recovering
 
-    def settle(self):
+    def settle(self, leave=False):
         """A sane server for a while: the client registers, and its values become what they were.
+        Observations end with the Register, or every other time, and with `leave`, before it.
 
         Values, names and blocks that fuzzing left behind are no leak, so they are put back.
         """
@@ -261,19 +484,33 @@ class Fuzzer:
         client = subject.client
         exchange = subject.registration.exchange
         self.recoveries += 1
-        left_ms = 4000000
-        while left_ms > 0:
-            if client.registered and not (exchange.pending or client.timers):
-                break
-            left_ms -= self.sane_step()
+        self.sent = b""
+        self.calm(4000000)
         if not client.registered:
             self.fail(Failure(f"not registered again: state {subject.registration.state}"))
+        self.compare()
         subject.restore()
+        subject.time.set = self.recoveries & 3 != 3
+        subject.server.pmax_s = 0 if self.recoveries & 1 else 60
         # No message id is remembered any longer (EXCHANGE_LIFETIME, RFC 7252 §4.8.2).
         subject.clock.advance(256000)
+        if leave or self.recoveries & 1:
+            client.leave()
+            for _ in range(SETTLING):
+                if client.ended:
+                    break
+                self.sane_step()
+            if not client.ended or subject.registration.reports:
+                self.fail(Failure("has not left, or goes on being observed"))
         client.reconnect()
-        while left_ms > 0 and not client.registered:
-            left_ms -= self.sane_step()
+        self.calm(1000000)
+        reports = subject.registration.reports
+        if reports and (reports.observations or reports.index.chains):
+            self.fail(Failure("an observation has outlived a Register"))
+        self.observed = {}
+        subject.fates = {}
+        subject.dropped = []
+        subject.reports = []
         # One upload of two blocks, one read: the sizes of what they leave behind are known.
         options = path("/26241/0/5")
         options.append((CONTENT_FORMAT, OCTETS))
@@ -300,6 +537,33 @@ class Fuzzer:
         if exchange.upload and exchange.upload.body:
             exchange.upload.body[:] = bytes(len(exchange.upload.body))
 
+    def calm(self, left_ms):
+        """A sane server until nothing is under way."""
+        subject = self.subject
+        client = subject.client
+        exchange = subject.registration.exchange
+        for _ in range(SETTLING):
+            reports = subject.registration.reports
+            rest = client.registered and not (exchange.pending or client.timers)
+            if rest and subject.settled() and not self.owed(reports):
+                return
+            left_ms -= self.sane_step()
+            if left_ms < 0:
+                return
+        self.fail(Failure("does not come to rest"))
+
+    @staticmethod
+    def owed(reports):
+        """Whether the server is still to be told something."""
+        if not reports:
+            return False
+        if reports.head or reports.jobs or reports.stuck:
+            return True
+        return any(
+            other.due or other.touched or other.queue or reports.flying(other)
+            for other in reports.observations
+        )
+
     def sane_step(self):
         subject = self.subject
         try:
@@ -309,10 +573,13 @@ class Fuzzer:
                 data = queue.pop(0)
                 if malformed(data):
                     raise Failure(f"the client sends {malformed(data)}")
-                if data[0] >> 4 & 3 == CON and data[1] > 31:
-                    self.push(encode(ACK, 0, data[2] << 8 | data[3]))
-                elif data[0] >> 4 & 3 == CON and data[1]:
+                kind = data[0] >> 4 & 3
+                if kind == CON and 0 < data[1] < 32:
                     self.push(good_answer(data))
+                elif data[1] > 31 and self.notifies(kind, data):
+                    self.notification(data)
+                if kind == CON and data[1] > 31:
+                    self.push(encode(ACK, 0, data[2] << 8 | data[3]))
                 due = 0
         except Exception as e:
             self.fail(e)
@@ -327,7 +594,7 @@ class Fuzzer:
         least = 1 << 28
         for _ in range(MEASUREMENTS):
             self.rounds(BETWEEN)
-            self.settle()
+            self.settle(True)
             self.buf[:] = bytes(LONGEST)
             self.subject.client.builder.buf[:] = bytes(self.mtu)
             SCRATCH[:] = bytes(len(SCRATCH))
@@ -350,9 +617,12 @@ class Fuzzer:
             if chance < 30:
                 self.mutate()
             return self.n
-        # Now and then the one after the last: blocks of a transfer stand in a row.
-        self.index = (self.index + 1 if bits(2) else bits(16)) % len(self.corpus)
-        self.load(self.corpus[self.index])
+        if chance & 7 == 7:
+            self.load(self.observes[bits(16) % len(self.observes)])
+        else:
+            # Now and then the one after the last: blocks of a transfer stand in a row.
+            self.index = (self.index + 1 if bits(2) else bits(16)) % len(self.corpus)
+            self.load(self.corpus[self.index])
         buf = self.buf
         self.mid = mid = self.mid + 1 & 0xFFFF
         buf[2] = mid >> 8

@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "build" / "fuzz.json"
 INTERPRETER = ROOT / "build" / "micropython" / "mp32"
-HEAP = "512k"
+HEAP = "1m"
 
 
 def fuzz_client(datagrams: int, seed: int, mtu: int) -> dict[str, Any]:

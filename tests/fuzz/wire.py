@@ -1,11 +1,14 @@
 """CoAP datagrams for fuzzing and soaking, made and judged without a line of the firmware."""
 
-CON, NON, ACK, RST = range(4)
-GET, POST, PUT, DELETE = 1, 2, 3, 4
+import json
 
-URI_PATH, CONTENT_FORMAT, ACCEPT, BLOCK2, BLOCK1 = 11, 12, 17, 23, 27
+CON, NON, ACK, RST = range(4)
+GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH = 1, 2, 3, 4, 5, 6, 7
+
+OBSERVE, URI_PATH, CONTENT_FORMAT, QUERY, ACCEPT, BLOCK2, BLOCK1 = 6, 11, 12, 15, 17, 23, 27
 LOCATION_PATH, SIZE2, SIZE1 = 8, 28, 60
-TEXT, LINKS, OCTETS, TLV = 0, 40, 42, 11542
+TEXT, LINKS, OCTETS, SENML_JSON, SENML_CBOR, ETCH_CBOR, TLV = 0, 40, 42, 110, 112, 322, 11542
+CONTENT = 0x45
 
 
 def uint(value):
@@ -126,6 +129,98 @@ def option(data, wanted):
         if number == wanted:
             return value
     return None
+
+
+def token_of(data):
+    """The token of a well-formed message."""
+    return bytes(data[4 : 4 + (data[0] & 15)])
+
+
+def mid_of(data):
+    """The message id of a message."""
+    return data[2] << 8 | data[3]
+
+
+def number_of(data, wanted, longest=3):
+    """The unsigned integer in such an option of a well-formed message; None if there is none, or
+    one that is longer than it may be."""
+    value = option(data, wanted)
+    return None if value is None or len(value) > longest else int.from_bytes(value, "big")
+
+
+def fresher(new, old):
+    """Whether a notification numbered `new` is newer than `old` (RFC 7641 §3.4)."""
+    return 0 < (new - old & 0xFFFFFF) < 1 << 23
+
+
+def records(form, payload):
+    """How many records a payload in that content format has; -1 if it is none. A text is one."""
+    try:
+        if form == TLV:
+            return _tlv(payload, 0, len(payload))
+        if form == SENML_CBOR:
+            first = payload[0]
+            pos, count = _head(payload, 0)
+            for _ in range(count):
+                if payload[pos] >> 5 != 5:
+                    return -1
+                pos = _skip(payload, pos)
+            return count if first >> 5 == 4 and pos == len(payload) else -1
+        if form == SENML_JSON:
+            pack = json.loads(payload)
+            if not isinstance(pack, list):
+                return -1
+            return len(pack) if all(isinstance(record, dict) for record in pack) else -1
+        if form == TEXT:
+            str(payload, "utf-8")
+    except (IndexError, ValueError):  # UnicodeError is one
+        return -1
+    return 1
+
+
+def _tlv(data, pos, end):
+    # LwM2M 1.1 Core §7.4.4, with what is nested
+    count = 0
+    while pos < end:
+        kind = data[pos]
+        pos += 3 if kind & 0x20 else 2
+        size = kind >> 3 & 3
+        n = kind & 7
+        if size:
+            n = int.from_bytes(data[pos : pos + size], "big")
+            pos += size
+        if pos + n > end or (kind >> 6 in (0, 2) and _tlv(data, pos, pos + n) < 0):
+            return -1
+        pos += n
+        count += 1
+    return count if pos == end else -1
+
+
+def _head(data, pos):
+    # The head of an item in CBOR (RFC 8949 §3): where it ends, and its argument
+    info = data[pos] & 31
+    pos += 1
+    if info < 24:
+        return pos, info
+    if info > 27:
+        raise ValueError("indefinite or reserved")
+    n = 1 << info - 24
+    if pos + n > len(data):
+        raise IndexError
+    return pos + n, int.from_bytes(data[pos : pos + n], "big")
+
+
+def _skip(data, pos):
+    # The end of an item in CBOR
+    kind = data[pos] >> 5
+    pos, value = _head(data, pos)
+    if kind in (2, 3):
+        if pos + value > len(data):
+            raise IndexError
+        return pos + value
+    for _ in range(value if kind == 4 else 2 * value if kind == 5 else kind == 6):
+        pos = _skip(data, pos)
+    return pos
 
 
 def good_answer(request, location=(b"rd", b"5a3f")):
