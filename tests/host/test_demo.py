@@ -66,9 +66,9 @@ def test_the_tour_shows_every_operation_and_ends_well(width: str, ports: tuple[s
     assert time.monotonic() - begin < 10
     steps = [line.split()[1] for line in done.stdout.splitlines() if line[:2].strip().isdigit()]
     assert steps[:6] == ["Server", "Device", "Register", "Discover", "Read", "Poll"]
-    assert steps[6:] == ["Write", "Execute", "Refusal", "Command", "De-register"]
+    assert steps[6:] == ["Observe", "Write", "Execute", "Refusal", "Command", "De-register"]
     assert f"{width} bits" in done.stdout
-    assert "All 11 steps worked" in done.stdout
+    assert "All 12 steps worked" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
     assert any(row[-1:] == ["Cel"] and "/3303/0/5700" in row for row in rows)
     assert any(row[-1:] == ["kB"] and "/3/0/10" in row for row in rows)

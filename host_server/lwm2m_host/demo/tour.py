@@ -42,6 +42,7 @@ class Tour:
         await self._step("Discover", "the server can ask what there is", _discover)
         await self._step("Read", "every value arrives with type, name and unit", self._read)
         await self._step("Poll", "it goes on measuring while it is managed", _poll)
+        await self._step("Observe", "it reports a change by itself, nobody asks", _observe)
         await self._step("Write", "a new lifetime makes it send an Update by itself", _write)
         await self._step("Execute", "the server can make it do things", _execute)
         await self._step("Refusal", "what may not be written is refused by its code", _refusal)
@@ -118,6 +119,16 @@ async def _poll(session: Session) -> str:
         if moment != first:
             return f"/3303/0/5700 is {', '.join(seen[-3:])} Cel; its clock goes on"
         await asyncio.sleep(0.1)
+
+
+async def _observe(session: Session) -> str:
+    begin = time.monotonic()
+    async with session.device.observe("/3303/0/5700") as observation:
+        values = [observation.value, *[(await anext(observation)).value for _ in range(2)]]
+    passed_s = time.monotonic() - begin
+    _need(values[-1] != values[0], "it reported what it had reported before")
+    shown = ", ".join(f"{value:g}" for value in values)
+    return f"/3303/0/5700 reported {shown} Cel in {passed_s:.1f} s, then it was cancelled"
 
 
 async def _write(session: Session) -> str:
