@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,9 @@ from .errors import BoardFull, RemoteError
 from .remote import Identity, Remote
 
 SETTINGS = ("config.json", "keys.json")  # replaced when they have changed, never removed
+
+PIECE = 3072  # bytes that are sent in one program; as text in it they are a third more
+_PART_COST = 64  # about what a further file in it costs
 
 _RESTART = ("exec", "--no-follow", "import time, machine; time.sleep_ms(100); machine.reset()")
 
@@ -238,37 +240,30 @@ def _send(
         },
         separators=(",", ":"),
     )
+    missing = {}
+    for name, item in names.items():
+        if staged.get(name) == item.size:
+            progress(item.target, item.size)
+        else:
+            missing[name] = item.local.read_bytes()
+    missing[PurePosixPath(onboard.PLAN).name] = plan_text.encode()
+    pieces = _pieces(missing)
+
+    def watch(line: str) -> None:
+        number = line.removeprefix(onboard.SENT)
+        if number != line and number.isdigit() and int(number) < len(pieces):
+            for name, _, data in pieces[int(number)]:
+                if name in names:
+                    progress(names[name].target, len(data))
+
     with TemporaryDirectory(prefix="lwm2m-") as temporary:
-        folder = Path(temporary)
-        sources = []
-        for name, item in names.items():
-            if staged.get(name) == item.size:
-                progress(item.target, item.size)
-                continue
-            link = folder / name
-            try:
-                link.symlink_to(item.local.absolute())
-            except OSError:  # a system without links
-                shutil.copyfile(item.local, link)
-            sources.append(str(link))
-        plan_file = folder / PurePosixPath(onboard.PLAN).name
-        plan_file.write_text(plan_text, encoding="utf-8")
-        program = folder / "commit.py"
-        program.write_text(onboard.COMMIT_PROGRAM, encoding="utf-8")
-        copying: list[str] = []
-
-        def watch(line: str) -> None:
-            if copying:  # the next line means that the file before it is there
-                item = names.get(copying.pop())
-                if item is not None:
-                    progress(item.target, item.size)
-            words = line.split()
-            if words[:1] == ["cp"]:
-                copying.append(Path(words[1]).name)
-
-        verbs = ["resume", "exec", onboard.STAGE_PROGRAM]
-        verbs += ["fs", "cp", "-f", *sources, str(plan_file), f":{onboard.STAGE}/"]
-        verbs += ["+", "run", str(program)]
+        programs = [onboard.STAGE_PROGRAM]
+        programs += [onboard.piece(parts, number) for number, parts in enumerate(pieces)]
+        verbs = ["resume"]
+        for number, text in enumerate([*programs, onboard.COMMIT_PROGRAM]):
+            program = Path(temporary) / f"{number}.py"
+            program.write_text(text, encoding="utf-8")
+            verbs += ["run", str(program)]
         told = remote.told(remote.call(*verbs, on_line=watch))
     damaged = told.get("damaged")
     if not isinstance(damaged, list):
@@ -276,6 +271,24 @@ def _send(
     if restart and not damaged:
         remote.call("resume", *_RESTART)
     return [str(name) for name in damaged]
+
+
+def _pieces(files: dict[str, bytes]) -> list[list[tuple[str, bool, bytes]]]:
+    """What to send, in portions that a small board has room for: (name, whether it begins here,
+    bytes). A call on the board takes longer than the bytes in it, so that none is for a few."""
+    pieces: list[list[tuple[str, bool, bytes]]] = []
+    room = 0
+    for name, data in files.items():
+        at = 0
+        while at < len(data) or not at:
+            if room <= 0:
+                pieces.append([])
+                room = PIECE
+            part = data[at : at + room]
+            pieces[-1].append((name, at == 0, part))
+            room -= len(part) + _PART_COST
+            at += max(len(part), 1)
+    return pieces
 
 
 def _folders(paths: Any) -> list[str]:

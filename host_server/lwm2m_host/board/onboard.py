@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
+
 STAGE = "/.deploy"  # files wait here until all have arrived
 PLAN = f"{STAGE}/plan.json"
 COMMIT = f"{STAGE}/commit.json"  # the plan from the moment on at which there is no way back
 MANIFEST = "/.deployed.json"
 MARK = "lwm2m-board:"
+SENT = "lwm2m-sent:"
 
 _COMMON = f"""
 import binascii, hashlib, json, os, sys
@@ -131,6 +134,18 @@ try:
 except OSError:
     pass
 """
+
+
+def piece(parts: list[tuple[str, bool, bytes]], number: int) -> str:
+    """Bytes for staged files: (name, whether it begins here, bytes). It tells its number."""
+    lines = ["import binascii"]
+    for name, begins, data in parts:
+        text = binascii.b2a_base64(data, newline=False).decode()
+        lines.append(f"f = open('{STAGE}/{name}', '{'wb' if begins else 'ab'}')")
+        lines.append(f"f.write(binascii.a2b_base64('{text}'))")
+        lines.append("f.close()")
+    return "\n".join([*lines, f"print('{SENT}{number}')", ""])
+
 
 COMMIT_PROGRAM = f"""{_COMMON}{_FINISH}
 plan = load("{PLAN}")

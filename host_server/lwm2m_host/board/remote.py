@@ -195,6 +195,8 @@ class Remote:
             return RemoteError(f"{self.port} cannot be opened: {why_not(self.port)}")
         if "could not enter raw repl" in said:
             return RemoteError(f"{self.port}: no MicroPython answers; {_AWAKE}")
+        if re.search(r"raw paste|waiting for (first|second) EOF|could not exec command", said):
+            return RemoteError(f"{self.port}: the connection broke off; do it again")
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         reason = lines[-1].removeprefix("mpremote: ") if lines else "mpremote failed"
         return RemoteError(f"{self.port}: {reason}")
