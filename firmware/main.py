@@ -44,6 +44,15 @@ def build(settings):
     for server in settings["servers"]:
         client.add_server(**server)
     client.add_format(Text())
+    if any(server.get("storing") for server in settings["servers"]):
+        # Values that are kept while a server is away have their time in this format.
+        from lwm2m.formats.senml_cbor import SenmlCbor
+
+        client.add_format(SenmlCbor())
+    if "state" in settings:
+        from lwm2m.store import Store
+
+        Store(settings["state"]).restore(client)
     client.add(Device(reboot=reboot, **settings.get("device", {})))
     return client
 

@@ -67,10 +67,18 @@ FIELDS = {
     "endpoint": str,
     "server": uri,
     "servers": [
-        {"uri": uri, "ssid": (1, 65534, "ids"), "lifetime_s": _LIFETIME, "binding": binding}
+        {
+            "uri": uri,
+            "ssid": (1, 65534, "ids"),
+            "lifetime_s": _LIFETIME,
+            "binding": binding,
+            "storing": bool,
+        }
     ],
     "lifetime_s": _LIFETIME,
     "binding": binding,
+    "storing": bool,
+    "state": str,
     "mtu": (128, 1280, "bytes"),
     "interval_s": (1, 86400, "seconds"),
     "log": bool,
@@ -99,7 +107,7 @@ def load(path, fields=FIELDS):
     """Read and check the JSON file `path`, and keys.json beside it if there is one.
 
     Returns what they hold, with `servers`, arguments of `Client.add_server`, in place of `server`,
-    `lifetime_s`, `binding`, and with the `password` in `network`. Raises ConfigError.
+    `lifetime_s`, `binding`, `storing`, and with the `password` in `network`. Raises ConfigError.
     """
     keys_path = path[: path.rfind("/") + 1] + "keys.json"
     try:
@@ -181,7 +189,7 @@ def _gather(settings):
         raise ConfigError("server: server or servers is needed")
     if "server" in settings:
         settings["servers"] = [{"uri": settings.pop("server")}]
-    for name in ("lifetime_s", "binding"):
+    for name in ("lifetime_s", "binding", "storing"):
         common = settings.pop(name, None)
         for server in settings["servers"]:
             if "uri" not in server:

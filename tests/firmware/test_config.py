@@ -49,17 +49,19 @@ def test_example_is_accepted():
 def test_every_field():
     settings = _load(
         '{"endpoint": "a", "servers": [{"uri": "coaps://h", "ssid": 7, "binding": "UQ"},'
-        ' {"uri": "coap://g", "lifetime_s": 0}], "lifetime_s": 60, "binding": "U", "mtu": 1152,'
+        ' {"uri": "coap://g", "lifetime_s": 0, "storing": false}], "lifetime_s": 60,'
+        ' "binding": "U", "storing": true, "state": "state.json", "mtu": 1152,'
         ' "interval_s": 1, "log": false, "device": {"model": "m"}}'
     )
     eq(
         settings.pop("servers"),
         [
-            {"uri": "coaps://h", "ssid": 7, "binding": "UQ", "lifetime_s": 60},
-            {"uri": "coap://g", "lifetime_s": 0, "binding": "U"},
+            {"uri": "coaps://h", "ssid": 7, "binding": "UQ", "lifetime_s": 60, "storing": True},
+            {"uri": "coap://g", "lifetime_s": 0, "binding": "U", "storing": False},
         ],
     )
     expected = {"endpoint": "a", "mtu": 1152, "interval_s": 1, "log": False}
+    expected["state"] = "state.json"
     expected["device"] = {"model": "m"}
     eq(settings, expected)
 
@@ -132,6 +134,8 @@ def test_texts():
     eq(_field('"device": {"model": 5}'), "device.model: a text is needed, not 5")
     eq(_field('"device": 3'), "device: {…} is needed, not 3")
     eq(_field('"binding": "T"'), "binding: U or UQ is needed, not 'T'")
+    eq(_field('"storing": 1'), "storing: true or false is needed, not 1")
+    eq(_field('"state": ""'), "state: a text is needed, not ''")
     eq(_field('"binding": []'), "binding: U or UQ is needed, not []")
     eq(_field('"log": "yes"'), "log: true or false is needed, not 'yes'")
 

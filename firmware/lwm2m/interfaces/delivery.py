@@ -16,7 +16,9 @@ _RESETS = const(3)
 
 
 class Delivery:
-    """What `Reporting` has of it. Allocates: about 100 bytes."""
+    """What `Reporting` has of it. `away`: there is no network. Allocates: about 100 bytes."""
+
+    away = False
 
     def __init__(self, registration):
         self.registration = registration
@@ -34,7 +36,7 @@ class Delivery:
     def ready(self):
         """Whether the server may be told something: it knows us, and nothing goes first."""
         registration = self.registration
-        if registration.pending or registration.leaving:
+        if self.away or registration.pending or registration.leaving:
             return False
         return registration.state == _REGISTERED
 
@@ -97,6 +99,7 @@ class Delivery:
                     out.begin(_NON, observation.code, mid, token, 0, len(token))
                     observation.write(out)
                     exchange.write(out.buf, out.finish())
+                    observation.before = observation.mid
                     observation.mid = mid
                     sent = True
             if not sent:
@@ -159,6 +162,6 @@ class Delivery:
     def discard(self, mid):
         """A RST to a notification that was not confirmable."""
         for observation in self.observations:
-            if observation.mid == mid:
+            if observation.mid == mid or observation.before == mid:
                 self.rejected(observation)
                 return

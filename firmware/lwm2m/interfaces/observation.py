@@ -21,7 +21,8 @@ class Observation(Watch):
     each path, and no `path`.
 
     `pmin`, `pmax`, `epmin`, `epmax` (0: none), `con`, `hqmax` (None: none) are the attributes in
-    force; `s` and `ms` when it was told last; `mid` the message id, `number` the sequence number,
+    force; `s` and `ms` when it was told last; `mid` and `before` the message ids of
+    the last two that were not confirmable, `number` the sequence number,
     and `code` the response code of the last notification.
     Allocates: about 300 bytes.
     """
@@ -33,7 +34,7 @@ class Observation(Watch):
     # How many of its samples are in flight, and how many were sent and not acknowledged, to be
     # sent once more as they were
     count = tried = 0
-    mid = -1
+    mid = before = -1
     code = _CONTENT
     # To be told; changed since it was looked at; in the chain; ended
     due = touched = marked = over = False

@@ -30,7 +30,7 @@ def observe(client, message, out, serve):
         or message.accept == _LINK
         or message.block2 > 15
         or not registration.state
-        or (reports and len(reports.observations) >= reports.LIMIT)
+        or (reports and _full(reports, message))
     ):
         return serve(client, message, out)
     own = None
@@ -94,6 +94,17 @@ def cancel(client, reports, message):
             return
 
 
+def _full(reports, message):
+    # Whether there is no room for one more; one that takes the place of another has room.
+    if len(reports.observations) < reports.LIMIT:
+        return False
+    path = path_of(message)
+    for observation in reports.observations:
+        if message.has_token(observation.token) or (path and path == observation.path):
+            return False
+    return True
+
+
 def _kind(client, message):
     # The flags of the resource that a request names
     if message.depth > 2:
@@ -120,11 +131,15 @@ def _replace(reports, observation):
     queue = reports.kept.pop(observation.key(), None)
     for other in list(reports.observations):
         if other.token == observation.token or other.key()[1] == observation.key()[1]:
-            if other.codec.FORMAT == observation.codec.FORMAT:
+            if other.key() == observation.key():
                 queue = other.queue or queue
-            slot = reports.flying(other)
-            if slot:
-                slot.state = 0
             reports.forget(other)
+    # Nor may the server be told under this token that another one has ended.
+    for other in list(reports.stuck):
+        if other.over and other.token == observation.token:
+            reports.stuck.remove(other)
+    for slot in reports.exchange.slots:
+        if slot.state and slot.code >= 64 and slot.token == observation.token:
+            slot.state = 0
     observation.queue = queue
     reports.add(observation)

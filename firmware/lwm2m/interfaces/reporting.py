@@ -16,8 +16,12 @@ from lwm2m.interfaces.delivery import Delivery
 from lwm2m.interfaces.watching import Index, ids
 from lwm2m.ports.clock import Deadline
 
+_NOT_FOUND = const(0x84)
+
 _NEVER_MS = const(3600000)
 _LONGEST_S = const(3600)
+# When to look again at what could not be read
+_AGAIN_MS = const(1000)
 
 
 class Reporting(Delivery):
@@ -60,14 +64,14 @@ class Reporting(Delivery):
                 self.index.remove(watch)
             if observation in self.stuck:
                 self.stuck.remove(observation)
+            slot = self.flying(observation)
+            if slot:
+                slot.state = 0
             self.fate("cancelled", observation)
 
     def end(self, observation, code):
         """End an observation, and tell the server why (RFC 7641 §4.2)."""
         self.forget(observation)
-        slot = self.flying(observation)
-        if slot:
-            slot.state = 0
         observation.code = code
         observation.queue = None
         observation.count = 0
@@ -142,8 +146,18 @@ class Reporting(Delivery):
                 sys.print_exception(e)
                 observation.told()
                 self.fate("dropped", observation)
+                if due.left_ms() > _AGAIN_MS:
+                    due.after(_AGAIN_MS)
             observation = after
         return 0 if self.head else due.left_ms()
+
+    def rest(self):
+        """In the place of `step` while there is no network: look at the values, and keep what is
+        to be told. Returns the milliseconds until the next look."""
+        self.away = True
+        due = self.step()
+        self.away = False
+        return due
 
     def look(self, observation):
         """Evaluate it if it has changed, and tell it if it is time."""
@@ -184,6 +198,10 @@ class Reporting(Delivery):
             early = left(clock, observation.s, observation.ms, pmin)
             if early:
                 wait = min(wait, early)
+            elif observation.index >= 0 and observation.read() is None:
+                self.end(observation, _NOT_FOUND)
+                self.send(observation, True)
+                return
             else:
                 self.tell(observation)
         elif observation.queue:

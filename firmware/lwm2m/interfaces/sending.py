@@ -11,6 +11,7 @@ the first one.
 from micropython import const
 
 from lwm2m.interfaces.watching import ids
+from lwm2m.coap.builder import Builder
 from lwm2m.interfaces.reporting import Reporting
 from lwm2m.interfaces.samples import encode, pack
 
@@ -66,15 +67,19 @@ class Report:
                 target.pop()
             targets.append(tuple(target))
         payload = None
-        for job in self.jobs:
-            if payload is None or client.access:
-                client.current = job.registration
-                payload = encode(
-                    client.builder, lambda out: self.codec.compose(out, client, targets)
-                )
-                if len(payload) < 3:
-                    raise ValueError("%s: no value" % " ".join(paths))
-            job.samples.append((client.clock.s, client.clock.ms, payload))
+        current = client.current
+        # A handler may want this while the answer to its request is in the client's own buffer.
+        out = Builder(client.mtu)
+        try:
+            for job in self.jobs:
+                if payload is None or client.access:
+                    client.current = job.registration
+                    payload = encode(out, lambda out: self.codec.compose(out, client, targets))
+                    if len(payload) < 3:
+                        raise ValueError("%s: no value" % " ".join(paths))
+                job.samples.append((client.clock.s, client.clock.ms, payload))
+        finally:
+            client.current = current
 
     def send(self):
         """Start it; it leaves as soon as the device is registered. Returns the report."""

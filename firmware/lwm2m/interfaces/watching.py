@@ -8,6 +8,10 @@ these, when it has changed.
 
 from lwm2m.formats.base import instances
 
+# Here, because a tuple that is made while looking allocates
+_MANY = (dict, tuple)
+_MUTABLE = (dict, bytearray, list)
+
 
 class Watch:
     """A path that an observation waits for: `path`, its `instance`, the `index` and `flags` of
@@ -52,20 +56,20 @@ class Watch:
         number."""
         changed = self.changed
         self.changed = False
+        last = self.last
+        if self.instance and not self.instance.client or (self.index < 0 and len(self.path) > 2):
+            self.place(self.owner.reports.client)  # it, or another one in its place, has come
         if self.index < 0:
             return changed
-        last = self.last
-        if not self.instance.client:
-            self.place(self.owner.reports.client)  # another one may have taken its place
         value = self.read()
         if self.terms and isinstance(value, dict):
             value = dict(value)
         self.last = value
-        if value is last and isinstance(value, (dict, bytearray, list)):
+        if value is last and isinstance(value, _MUTABLE):
             return True  # changed in place: nobody knows whether
         if value is None or last is None or not self.terms:
             return value != last
-        if not isinstance(value, (dict, tuple)):
+        if not isinstance(value, _MANY):
             return self.crosses(value, last, self.value)
         # The terms hold for each of the instances; one that comes or goes is told.
         found = instances(value)
@@ -102,7 +106,7 @@ class Watch:
     def limit(self, value):
         """Work out from where on a value is `st` away from `value`."""
         step = self.terms and self.terms.get("st")
-        if step is None or value is None or isinstance(value, (dict, tuple)):
+        if step is None or value is None or isinstance(value, _MANY):
             self.high = None
         else:
             # Here, because arithmetic with floats allocates, and comparing them does not.
@@ -186,5 +190,7 @@ def ids(path):
     if not 1 < len(parts) < 6 or parts[0]:
         raise ValueError("path: /oid/iid/rid/riid is needed")
     for i in range(1, len(parts)):
+        if not parts[i].isdigit() or len(parts[i]) > 5:
+            raise ValueError("path: /oid/iid/rid/riid is needed")
         found[i - 1] = int(parts[i])
     return found

@@ -20,6 +20,7 @@ _MANDATORY = const(0x100)
 
 _CURRENT_TIME = const(13)
 _UTC_OFFSET = const(14)
+_ERROR_CODES = const(11)
 _RESET_ERROR_CODES = const(12)
 
 # MicroPython counts from 2000 on most boards, LwM2M from 1970.
@@ -103,8 +104,11 @@ class Device(Object):
             self.error_codes = {0: 0}
         elif codes[0] == 0:
             self.error_codes = {0: code}
-        elif code not in codes.values():
+        elif code in codes.values():
+            return
+        else:
             codes[len(codes)] = code
+        self.changed(_ERROR_CODES)
 
     def check(self, rid, value):
         if rid == _UTC_OFFSET:

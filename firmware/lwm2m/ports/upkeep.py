@@ -46,7 +46,8 @@ class Upkeep:
         more, half a second at most.
 
         While there is no network the client rests: nothing that it could try would succeed, its
-        registrations stay what they are, and a name that is resolved then can block for long.
+        registrations stay what they are, and a name that is resolved then can block for long. What
+        is observed is looked at all the same, so that samples are kept.
         """
         due = _AWAKE_MS
         link = self.link
@@ -58,6 +59,11 @@ class Upkeep:
                 due = min(due, self.ntp.step())
             if self.waiting and not self.quiet.left_ms():
                 self._complain()
+        else:
+            self.client.clock.update()
+            for registration in self.client.registrations:
+                if registration.reports:
+                    due = min(due, registration.reports.rest())
         if self.watchdog:
             self.watchdog.feed()
             due = self.watchdog.within(due)
