@@ -7,6 +7,10 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { USBCDC } from './rp2040js.mjs';
 
+// From the moment that a host knows a board until a program on it has opened the port. What is
+// typed earlier would reach a MicroPython that does not listen for Ctrl-C yet.
+const OPENING_NS = 300e6;
+
 export class Console {
   #server = net.createServer((socket) => this.#accept(socket));
   #socket = null;
@@ -16,6 +20,8 @@ export class Console {
   #usb = null;
   #read = null;
   #wanted = 0;
+  #open_ns = Infinity;
+  #clock = null;
   #transcript;
 
   /** `transcript`: a file that gets everything the board prints. */
@@ -55,7 +61,10 @@ export class Console {
       this.#socket?.write(copy);
       if (this.#transcript !== null) fs.writeSync(this.#transcript, copy);
     };
-    cdc.onDeviceConnected = () => this.log('console: the board is on USB');
+    cdc.onDeviceConnected = () => {
+      this.#open_ns = chip.clock.nanos + OPENING_NS;
+      this.log('console: the board is on USB');
+    };
     // A host that has nothing to send answers nothing; rp2040js would complete empty packets all
     // the time, and keep the firmware busy with them.
     this.#read = chip.usbCtrl.onEndpointRead;
@@ -65,11 +74,13 @@ export class Console {
     };
     this.#cdc = cdc;
     this.#usb = chip.usbCtrl;
+    this.#clock = chip.clock;
   }
 
   detach() {
     if (this.#cdc) this.#socket?.end();
     this.#cdc = null;
+    this.#open_ns = Infinity;
     this.#wanted = 0;
     this.#typed = [];
     this.#at = 0;
@@ -78,7 +89,7 @@ export class Console {
   /** Hand on what was typed, as far as the board takes it. */
   pump() {
     const cdc = this.#cdc;
-    if (!cdc) return;
+    if (!cdc || this.#clock.nanos < this.#open_ns) return;
     while (this.#typed.length && !cdc.txFIFO.full) {
       cdc.sendSerialByte(this.#typed[0][this.#at++]);
       if (this.#at === this.#typed[0].length) {
