@@ -121,7 +121,7 @@ def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> St
             [str(name) for name in told["lib"]],
             [str(name) for name in told["slots"]],
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise RemoteError(f"{remote.port}: the board's answer is not understood") from None
 
 

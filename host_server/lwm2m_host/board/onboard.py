@@ -158,6 +158,10 @@ if not bad:
 tell(damaged=bad)
 """
 
+FEED_PROGRAM = f"""{_COMMON}{_FEED}
+tell()
+"""
+
 CLEAN_PROGRAM = f"""{_COMMON}{_FINISH}
 if size("{COMMIT}") == -1:
     clean()

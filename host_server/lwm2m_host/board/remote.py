@@ -21,6 +21,9 @@ from .errors import BoardError, BoardFull, RemoteError
 
 SILENCE_S = 30.0
 
+_BROKEN = (
+    r"raw paste|waiting for (first|second) EOF|could not exec command|SerialException|Errno 5\b"
+)
 _AWAKE = "press its reset button, or put MicroPython on it with `lwm2m-host board flash`"
 _ARCHITECTURES = (
     "none",
@@ -65,7 +68,7 @@ class Identity:
                 str(told.get("unique", "")),
                 str(told.get("mac", "")),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, OverflowError, TypeError, ValueError):
             raise RemoteError("the board does not say which MicroPython it runs") from None
 
     @property
@@ -121,7 +124,7 @@ class Remote:
         _, found, rest = output.rpartition(onboard.MARK)
         try:
             data = json.loads(rest.splitlines()[0]) if found else None
-        except (IndexError, ValueError):
+        except (IndexError, RecursionError, ValueError):
             data = None
         if not isinstance(data, dict):
             raise RemoteError(f"{self.port}: the board's answer is not understood")
@@ -195,7 +198,7 @@ class Remote:
             return RemoteError(f"{self.port} cannot be opened: {why_not(self.port)}")
         if "could not enter raw repl" in said:
             return RemoteError(f"{self.port}: no MicroPython answers; {_AWAKE}")
-        if re.search(r"raw paste|waiting for (first|second) EOF|could not exec command", said):
+        if re.search(_BROKEN, said):
             return RemoteError(f"{self.port}: the connection broke off; do it again")
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         reason = lines[-1].removeprefix("mpremote: ") if lines else "mpremote failed"

@@ -717,10 +717,12 @@ def run(
 
 def _run(port: str, program: Path) -> int:
     """The program's exit code: 1 when it ended with a traceback, or was interrupted."""
+    from ..board import onboard
     from ..board.remote import Remote
 
     remote = Remote(port)
-    remote.call("exec", "")  # what is no board is said in our words
+    # What is no board is said in our words; and a watchdog that runs already bites nobody.
+    remote.program(onboard.FEED_PROGRAM)
     process = subprocess.Popen(
         [*remote.mpremote, "resume", "run", str(program)],
         stdin=subprocess.DEVNULL,
