@@ -196,14 +196,22 @@ def flash(
         print(f"{chosen.name} is flashed and restarts; next: lwm2m-host board provision")
 
 
-def _progress() -> Progress:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _progress(*, counted: bool = False) -> Progress:
+    """A bar, when there is a terminal to show it: of bytes, or `counted` in things."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     out = console()
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
+        MofNCompleteColumn() if counted else DownloadColumn(),
         TimeRemainingColumn(),
         console=out,
         transient=True,
@@ -560,7 +568,7 @@ def _check_version(state: State, source: bool) -> None:
 def _built(board: Board, files: dict[str, Path], source: bool, quiet: bool) -> list[Item]:
     from ..board import building
 
-    with _progress() as progress:
+    with _progress(counted=True) as progress:
         task = progress.add_task("compiling", total=len(files), visible=not quiet)
         return building.build(
             board, files, source=source, progress=lambda _: progress.advance(task)
