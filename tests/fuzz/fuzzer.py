@@ -532,6 +532,10 @@ class Fuzzer:
             self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
         client.timers = []
         exchange.pending = []
+        for slot in exchange.slots:
+            if not slot.state:
+                slot.tag = slot.owner = None  # whose message it was is kept until the next one
+                slot.token = b""
         subject.wire.queue = []
         subject.transport.queue = []
         if exchange.upload and exchange.upload.body:
