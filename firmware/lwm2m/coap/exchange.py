@@ -149,6 +149,7 @@ class Exchange:
         """Forget the messages in flight without telling the owner."""
         for slot in self.slots:
             slot.state = _IDLE
+            slot.tag = slot.owner = None
         for later in self.pending:
             later.done = False
         self.pending.clear()

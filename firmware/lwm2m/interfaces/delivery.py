@@ -111,6 +111,7 @@ class Delivery:
             if observation.count:
                 observation.tried = observation.count
             else:
+                observation.tried = 0
                 observation.told()
             if not con:
                 self.fate("sent", observation)

@@ -36,8 +36,9 @@ class Observation(Watch):
     count = tried = 0
     mid = before = -1
     code = _CONTENT
-    # To be told; changed since it was looked at; in the chain; ended
-    due = touched = marked = over = False
+    # To be told, and only if that is not known anyhow; changed since it was looked at; in the
+    # chain; ended
+    due = again = touched = marked = over = False
 
     def __init__(self, reports, token, codec):
         self.owner = self

@@ -143,3 +143,6 @@ def _replace(reports, observation):
             slot.state = 0
     observation.queue = queue
     reports.add(observation)
+    # What was kept follows, and after it once more what the server has just read: the newest is
+    # last.
+    observation.due = observation.again = bool(queue)

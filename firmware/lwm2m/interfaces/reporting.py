@@ -77,8 +77,15 @@ class Reporting(Delivery):
         observation.count = 0
 
     def open(self):
-        """A Register is on its way."""
+        """A Register is on its way, and goes before what is in flight."""
         self.turn += 1
+        for slot in self.exchange.slots:
+            observation = slot.tag
+            if slot.state and getattr(observation, "reports", None) is self:
+                slot.state = 0
+                observation.count = 0
+                observation.due = not observation.queue
+                self.hold(observation)
 
     def clear(self):
         """The server has taken a Register: it has forgotten what it had observed before that."""
@@ -177,6 +184,7 @@ class Reporting(Delivery):
                 wait = _NEVER_MS
                 if observation.look(forced):
                     observation.due = True
+                    observation.again = False
         code = observation.refusal()
         if code:
             self.end(observation, code)
@@ -204,7 +212,7 @@ class Reporting(Delivery):
                 return
             else:
                 self.tell(observation)
-        elif observation.queue:
+        if observation.queue:
             self.flush(observation)
         if pmax and not observation.due:
             wait = min(wait, left(clock, observation.s, observation.ms, pmax))
@@ -214,13 +222,14 @@ class Reporting(Delivery):
     def tell(self, observation):
         """Send a notification, or keep it for when it can be sent."""
         con = self.confirmable(observation)
-        if self.registration.server.storing and observation.hqmax != 0:
-            if con or observation.queue or not self.ready:
-                from lwm2m.interfaces.samples import keep
+        storing = self.registration.server.storing and observation.hqmax != 0
+        # What has been kept goes before what is new, whatever the server wants by now.
+        if observation.queue or (storing and (con or not self.ready)):
+            from lwm2m.interfaces.samples import keep
 
-                if keep(observation) or observation.queue:
-                    self.flush(observation)
-                    return
+            if keep(observation) or observation.queue:
+                self.flush(observation)
+                return
         slot = self.flying(observation)
         if slot:
             # The newest value takes the place of the one that is not acknowledged yet, as a

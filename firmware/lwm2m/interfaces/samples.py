@@ -69,16 +69,19 @@ def keep(observation):
     if observation.queue is None:
         observation.queue = []
     queue = observation.queue
+    if observation.again:
+        # The server has read this: it is told behind older samples, unless they have their time.
+        observation.again = False
+        if observation.codec.FORMAT in (_SENML_JSON, _SENML_CBOR) or payload == queue[-1][2]:
+            return True
     limit = observation.hqmax
     if limit is None:
         limit = reports.HISTORY
-    while len(queue) >= limit and len(queue) > observation.tried:
+    # Those that have been sent stay until they are acknowledged, and are not counted.
+    while len(queue) - observation.tried >= max(limit, 1):
         queue.pop(observation.tried)
         reports.fate("dropped", observation)
-    if len(queue) < limit:
-        queue.append((clock.s, clock.ms, payload))
-    else:
-        reports.fate("dropped", observation)
+    queue.append((clock.s, clock.ms, payload))
     return True
 
 

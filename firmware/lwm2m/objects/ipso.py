@@ -50,8 +50,9 @@ class Sensor(Object):
     @value.setter
     def value(self, value):
         table = self.RESOURCES
-        if value != self._value:
-            self._value = value
+        last = self._value
+        self._value = value
+        if value != last:
             self.changed(table[0])
         if self.min_measured is None or value < self.min_measured:
             self.min_measured = value
