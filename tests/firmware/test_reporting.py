@@ -1455,10 +1455,9 @@ def locked(name, values, accept, options=(), codec=None, path=None):
         clock.advance(ms)
         step()
 
-    one(values[0])  # what is imported with the first one
-    later(20000)
-    one(values[-1])
-    later(20000)
+    for value in values:  # what is imported with the first one
+        one(value)
+        later(20000)
     before = sent[0]
     assert before, "nothing is sent"
     for value in values:
