@@ -818,6 +818,20 @@ def test_confirmable_notification_is_repeated_as_it_was():
     eq(stage.observed, [LEVEL])
 
 
+def test_step_says_when_to_repeat():
+    # A driver sleeps as long as it is told.
+    for con, storing in ((b"con=1", False), (b"pmin=0", True)):
+        stage = Stage(storing=storing)
+        stage.observe(LEVEL, options=[(URI_QUERY, con)])
+        stage.probe.put("level", 21.0)
+        due = stage.client.step()
+        assert 0 < due <= 3000, due
+        stage.only(stage.far.take())
+        seen = stage.bench.watch(95)
+        eq(len([packet for _, packet in seen if packet.code == CONTENT]), 4)
+        assert seen[0][0] <= 3000
+
+
 def test_newer_value_takes_the_place_of_what_is_in_flight():
     # RFC 7641 §4.5.2
     stage = confirmable()
