@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from emulator import FROZEN, HERE, OUT, PLAIN, ROOT, Emulator, EmulatorError, missing
@@ -252,7 +253,7 @@ async def measure(told: Callable[[str, Step], None]) -> tuple[Metrics, dict[str,
     metrics: Metrics = {}
     heaps = {}
     for name, image in (("files", PLAIN), ("frozen", FROZEN)):
-        async with run_on(image, lambda step, name=name: told(name, step)) as run:
+        async with run_on(image, partial(told, name)) as run:
             await run.step("boot", run.boot)
             await run.step("deploy", run.deploy)
             await run.step("registered", run.registered)
@@ -320,6 +321,7 @@ async def tour(console: Console) -> int:
         print(f"emulate: {error}", file=sys.stderr)
         return 1
     METRICS.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    console.print()
     console.print(heap_table(heaps, metrics))
     for name in ("import", "register", "read"):
         console.print(f"{name}: {metrics[f'rp2040.{name}_ms']:.1f} ms on the board")
