@@ -1,7 +1,7 @@
 # `make help` lists what there is. Every target makes the checkout ready first.
 
 include boards/emulator/emulator.mk
--include boards/boards.mk
+include boards/boards.mk
 
 MPY_OPT ?= -O3
 PYTEST_ARGS ?=
@@ -9,7 +9,8 @@ PYTEST_ARGS ?=
 PYTHON_BIN := .venv/bin/python
 MPY_SOURCES := $(shell find firmware/lwm2m -name '*.py' 2>/dev/null | LC_ALL=C sort)
 MPY_FILES := $(MPY_SOURCES:firmware/%.py=build/mpy/%.mpy)
-TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration tests/interop)
+TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integration tests/interop \
+	tests/emulator)
 
 .DELETE_ON_ERROR:
 .PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak differential interop demo lock clean FORCE
@@ -41,8 +42,8 @@ format: setup ## let ruff fix and format everything
 bench: setup mpy-files ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
 
-slow: setup ## the slow tests: 1,000 operations through a network at its worst, three times over
-	$(PYTHON_BIN) -m pytest tests/integration -m slow $(PYTEST_ARGS)
+slow: setup ## the slow tests: a network at its worst, a power cut at each write, the emulated RP2040
+	$(PYTHON_BIN) -m pytest tests/integration tests/host tests/emulator -m slow $(PYTEST_ARGS)
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/fuzz/run.py $(ARGS)
