@@ -28,6 +28,7 @@ def load_all():
             if name[-1] in ("py", "mpy"):
                 gc.collect()
                 __import__("lwm2m." + room + "." + name[0])
+    __import__("lwm2m.ports.timers")
 
 
 load_all()

@@ -532,6 +532,9 @@ class Fuzzer:
             self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
         client.timers = []
         exchange.pending = []
+        for codec in client.codecs:
+            if hasattr(codec, "src"):
+                codec.src = SCRATCH  # else the last text that it has written
         for slot in exchange.slots:
             if not slot.state:
                 slot.tag = slot.owner = None  # whose message it was is kept until the next one

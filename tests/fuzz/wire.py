@@ -1,6 +1,7 @@
 """CoAP datagrams for fuzzing and soaking, made and judged without a line of the firmware."""
 
 import json
+import struct
 
 CON, NON, ACK, RST = range(4)
 GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH = 1, 2, 3, 4, 5, 6, 7
@@ -221,6 +222,50 @@ def _skip(data, pos):
     for _ in range(value if kind == 4 else 2 * value if kind == 5 else kind == 6):
         pos = _skip(data, pos)
     return pos
+
+
+def senml(payload):
+    """[(seconds since 1970 or None, path, value)] of a well-formed pack in SenML CBOR (RFC 8428):
+    numbers and texts only."""
+    found = []
+    base = ""
+    base_s = None
+    pos, count = _head(payload, 0)
+    for _ in range(count):
+        pos, fields = _head(payload, pos)
+        name = ""
+        value = None
+        for _ in range(fields):
+            label, pos = _item(payload, pos)
+            item, pos = _item(payload, pos)
+            if label == -2:
+                base = item
+            elif label == -3:
+                base_s = item
+            elif label == 0:
+                name = item
+            elif label in (2, 3):
+                value = item
+        found.append((base_s, base + name, value))
+    return found
+
+
+def _item(data, pos):
+    # An item in CBOR: (its value, where it ends)
+    first = data[pos]
+    if first == 0xFA or first == 0xFB:
+        size = 4 if first == 0xFA else 8
+        code = ">f" if first == 0xFA else ">d"
+        return struct.unpack(code, data[pos + 1 : pos + 1 + size])[0], pos + 1 + size
+    kind = first >> 5
+    pos, value = _head(data, pos)
+    if kind == 0:
+        return value, pos
+    if kind == 1:
+        return -1 - value, pos
+    if kind == 3:
+        return str(data[pos : pos + value], "utf-8"), pos + value
+    return None, _skip(data, pos) if kind > 3 else pos + value
 
 
 def good_answer(request, location=(b"rd", b"5a3f")):
