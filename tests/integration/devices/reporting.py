@@ -123,10 +123,13 @@ def tell_fate(fate, observation):
 
 def keep(observation, original=samples.keep):
     """Say what is stored, with the time that the server will see."""
-    clock = observation.reports.client.clock
-    original(observation)
-    stamp = samples.stamp_ms(observation.reports, clock.s, clock.ms)
-    print("stored", observation.registration.server.ssid, observation.value, stamp)
+    before = observation.queue[-1] if observation.queue else None
+    result = original(observation)
+    newest = observation.queue[-1] if observation.queue else None
+    if newest is not before:
+        stamp = samples.stamp_ms(observation.reports, newest[0], newest[1])
+        print("stored", observation.registration.server.ssid, observation.value, stamp)
+    return result
 
 
 def sample():
