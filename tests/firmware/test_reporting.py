@@ -434,6 +434,19 @@ def test_rsts_with_an_acknowledgement_between_register_nothing():
     eq(stage.bench.events, ["registered"])
 
 
+def test_rsts_before_a_register_do_not_count():
+    stage = Stage()
+    for i in (0, 1):
+        stage.observe("/26250/0/%d" % i, bytes((i,)))
+    stage.rst(stage.only(stage.put(3, "count")))
+    stage.rst(stage.only(stage.put(3.5)))
+    stage.client.reconnect()
+    stage.register_again()
+    stage.observe("/26250/0/2", b"on")
+    eq(stage.rst(stage.only(stage.put(True, "on"))), [])
+    stage.quiet()
+
+
 def test_deleted_instance_is_told_once():
     for path in (LEVEL, "/26250/0", "/26250/0/6/1"):
         stage = Stage()
@@ -906,10 +919,7 @@ def test_change_in_the_instant_of_a_retransmission_arrives():
     # The server has had the first transmission and takes the second for a copy.
     stage = confirmable()
     first = stage.told(stage.put(21.0), b"21.0", CON)
-    due = stage.client.step()
-    again = stage.put(22.0, ms=0)
-    eq(again, [])
-    stage.bench.clock.advance(due)
+    stage.bench.clock.advance(stage.client.step())
     stage.probe.put("level", 23.0)
     sent = stage.step()
     known = [first.payload]

@@ -377,6 +377,21 @@ def test_history_without_a_clock_counts_back():
     eq(records, [(-30000, LEVEL, 20.0), (-20000, LEVEL, 21.0), (-10000, LEVEL, 22.0)])
 
 
+def test_times_of_every_size_are_exact():
+    for start_s in (100, EPOCH_S):
+        for codec in (SenmlCbor(), SenmlJson()):
+            for ms in (1, 7, 125, 999, 1001, 59999, 3600001, 86400999):
+                stage = Stage(codec, start_s=start_s)
+                report = Report(stage.client)
+                report.add(LEVEL)
+                at = EPOCH_S * 1000 + stage.bench.now_ms()
+                stage.registration.due.after_s(1000000)
+                stage.step(ms)
+                report.send()
+                _, records = stage.sent(format=codec.FORMAT)
+                eq((ms, records[0][0]), (ms, -ms if start_s == 100 else at))
+
+
 def test_history_of_several_paths():
     stage = Stage(SenmlJson())
     report = Report(stage.client)
