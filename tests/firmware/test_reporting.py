@@ -933,6 +933,19 @@ def test_change_in_the_instant_of_a_retransmission_arrives():
     eq(known[-1], b"23.0")
 
 
+def test_copy_that_says_something_newer_is_not_counted_as_told():
+    # The value changes without a word before a retransmission, and the word comes after it: who
+    # has had the first transmission took the second for a copy.
+    stage = confirmable()
+    first = stage.told(stage.put(21.0), b"21.0", CON)
+    stage.probe.level = 22.0
+    again = stage.only(stage.step(3001))
+    eq(again.mid, first.mid)
+    stage.ack(again)
+    stage.probe.changed(1)
+    stage.told(stage.step(), b"22.0", CON)
+
+
 def test_timed_out_notification_asks_whether_the_server_knows_us():
     stage = confirmable()
     stage.told(stage.put(21.0), b"21.0", CON)
