@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ from .events import (
 )
 from .formats import Format
 from .paths import Path
-from .reports import Notification, decoded, samples_of
+from .reports import Notification, Sample, decoded, samples_of
 from .transport.observing import Watch
 from .transport.request import diagnostic
 
@@ -54,6 +55,8 @@ log = logging.getLogger(__name__)
 REORDERED_S = 128.0
 QUEUE_LIMIT = 1000
 _RECENT = 64
+# How many samples with times are remembered, so that none is told twice
+_REMEMBERED = 4096
 
 
 def title(paths: Sequence[Path]) -> str:
@@ -130,7 +133,8 @@ class Observation:
         self._sequence: int | None = None
         self._newest = 0
         self._newest_s = 0.0
-        self._recent: deque[int] = deque(maxlen=_RECENT)
+        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
+        self._samples: dict[tuple[Path, float, str], None] = {}
 
     @property
     def endpoint(self) -> str:
@@ -301,7 +305,7 @@ class Observation:
         if sequence is not None:
             self._newest = sequence
             self._newest_s = self._owner.server.clock.monotonic()
-            self._recent.append(sequence)
+            self._recent.append((sequence, 0))
 
     def _arrived(self, message: Message) -> None:
         """Called for each message with the token, in the CoAP layer."""
@@ -311,11 +315,13 @@ class Observation:
         late = False
         number = message.opt.observe
         if number is not None and message.code.is_successful():
-            late = not self._fresh(number, server.clock.monotonic())
-            if late and number in self._recent:
+            content = (number, hash(message.payload))
+            repeated = content in self._recent
+            late = not repeated and not self._fresh(number, server.clock.monotonic())
+            if repeated or (late and any(number == before for before, _ in self._recent)):
                 self.duplicates += 1
                 return
-            self._recent.append(number)
+            self._recent.append(content)
         self._inbox.append(_Arrived(message, server.clock.now(), late))
         self._drain()
 
@@ -378,6 +384,11 @@ class Observation:
             if arrived.late and not any(sample.timed for sample in notification.samples):
                 self.stale += 1
                 return
+            samples = self._unknown(notification.samples)
+            if notification.samples and not samples:
+                self.duplicates += 1
+                return
+            notification = replace(notification, samples=samples)
             self.count += 1
             if not arrived.late:
                 self.latest = notification
@@ -385,6 +396,21 @@ class Observation:
             self._told(notification)
         if arrived.sequence is None:
             self._end("the device does not observe it any more")
+
+    def _unknown(self, samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+        """Those that are not here yet. A device that does not know what has arrived sends what it
+        has kept once more, after a Register under another number: the time tells."""
+        found = []
+        for sample in samples:
+            key = (sample.path, sample.time_s, repr(sample.value))
+            if sample.timed and key in self._samples:
+                continue
+            if sample.timed:
+                self._samples[key] = None
+                if len(self._samples) > _REMEMBERED:
+                    del self._samples[next(iter(self._samples))]
+            found.append(sample)
+        return tuple(found)
 
     def _understood(
         self, arrived: _Arrived, first: bool = False, after_gap: bool = False

@@ -75,7 +75,7 @@ class Delivery:
 
     def flush(self, observation):
         """Send samples that have been kept, as many as fit into one message."""
-        if not self.flying(observation):
+        if observation.queue and not self.flying(observation):
             from lwm2m.interfaces.samples import fitting
 
             observation.count = fitting(observation)

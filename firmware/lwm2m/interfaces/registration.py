@@ -126,9 +126,8 @@ class Registration:
 
     def step(self):
         """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
-        left = self.exchange.step()
-        if self.reports:
-            left = min(left, self.reports.step())
+        left = self.reports.step() if self.reports else _NEVER_MS
+        left = min(left, self.exchange.step())
         state = self.state
         if state == _OFF:
             return _NEVER_MS

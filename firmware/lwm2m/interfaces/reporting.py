@@ -140,7 +140,7 @@ class Reporting(Delivery):
         if self.stuck or self.jobs:
             self._resume()
         observation = self.head
-        self.head = None
+        self.head = self.tail = None
         while observation:
             after = observation.after
             observation.after = None

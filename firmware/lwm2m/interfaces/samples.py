@@ -72,7 +72,9 @@ def keep(observation):
     if observation.again:
         # The server has read this: it is told behind older samples, unless they have their time.
         observation.again = False
-        if observation.codec.FORMAT in (_SENML_JSON, _SENML_CBOR) or payload == queue[-1][2]:
+        if observation.codec.FORMAT in (_SENML_JSON, _SENML_CBOR):
+            return True
+        if queue and payload == queue[-1][2]:
             return True
     limit = observation.hqmax
     if limit is None:

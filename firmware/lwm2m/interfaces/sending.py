@@ -8,6 +8,7 @@ the first one.
     report.send()
 """
 
+import sys
 from micropython import const
 
 from lwm2m.interfaces.watching import ids
@@ -107,7 +108,10 @@ class Report:
         ssid = job.registration.server.ssid
         self.results[ssid] = result
         if self.done:
-            self.done(self, ssid)
+            try:
+                self.done(self, ssid)
+            except Exception as e:
+                sys.print_exception(e)
 
 
 class Job:
