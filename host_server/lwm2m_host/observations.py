@@ -223,13 +223,15 @@ class Observation:
         for waiting in self._inbox:
             if waiting.sequence is not None:
                 waiting.late = 0 <= (self._newest - waiting.sequence) % (1 << 24) < 1 << 23
+        # What the device had sent before it heard the question may stand for the answer.
+        first = replace(first, samples=self._unknown(first.samples))
         self.latest = first
         if self._first is None:
             self._first = first
         if self.state != "active":
             self._change("active", "after a gap" if gap else "")
         self._told(first)
-        if gap:
+        if gap and first.samples:
             self.count += 1
             self._put(first)
         self._drain()

@@ -188,14 +188,19 @@ def _cbor_time(out, stamp):
         scalar(None, out, 2, stamp // 1000)
         return
     sign = 0x80 if stamp < 0 else 0
+    # In units of 2**-60 s, then to the nearest of 53 bits
     mantissa = (abs(stamp) << 60) // 1000
-    exponent = 1023 - 60 + 52
-    while mantissa >> 53:
+    exponent = 1023 - 60 + 53
+    while mantissa >> 54:
         mantissa >>= 1
         exponent += 1
-    while not mantissa >> 52:
+    while not mantissa >> 53:
         mantissa <<= 1
         exponent -= 1
+    mantissa = mantissa + 1 >> 1
+    if mantissa >> 53:
+        mantissa >>= 1
+        exponent += 1
     out.byte(0xFB)
     raw = bytearray(8)
     struct.pack_into(">Q", raw, 0, exponent << 52 | mantissa & 0xFFFFFFFFFFFFF)
