@@ -1,4 +1,4 @@
-# heapsize: 256k
+# heapsize: 512k
 # timeout: 60
 """The short form of `make soak`: two days instead of thirty, with everything that may happen."""
 
@@ -21,7 +21,7 @@ def two_days(seed, wrap=False):
     eq(month.failures, [])
     eq(month.growth, 0)
     numbers = month.numbers()
-    for name in ("restarts1", "outages1", "repeated1", "lost1", "expired1"):
+    for name in ("restarts1", "outages1", "repeated1", "lost1", "expired1", "resets1", "stored2"):
         assert numbers[name], name
     return month
 

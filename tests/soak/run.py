@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "build" / "soak.json"
 INTERPRETER = ROOT / "build" / "micropython" / "mp32"
-HEAP = "256k"
+HEAP = "512k"
 
 
 def simulate(days: int, seed: int, wrap: bool) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def main() -> int:
         names = ("registers", "updates", "reads", "lost", "restarts", "outages", "expired")
         text = ", ".join(f"{name} {numbers[f'{name}{i}']:,}" for name in names)
         print(f"lifetime {lifetime} s: {text}")
+        names = ("observes", "notifications", "resets", "stored")
+        print("  ", ", ".join(f"{name} {numbers[f'{name}{i}']:,}" for name in names))
     if numbers != months[1]["numbers"]:
         print("the two clocks have seen different months:", months[1]["numbers"])
         passed = False
