@@ -1,5 +1,6 @@
 import java.io.File;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Date;
 import java.util.EnumSet;
 import java.util.List;
@@ -22,6 +23,7 @@ import org.eclipse.leshan.core.model.StaticModel;
 import org.eclipse.leshan.core.node.LwM2mSingleResource;
 import org.eclipse.leshan.core.node.ObjectLink;
 import org.eclipse.leshan.core.request.BindingMode;
+import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.core.request.DeregisterRequest;
 import org.eclipse.leshan.core.request.RegisterRequest;
 import org.eclipse.leshan.core.request.UpdateRequest;
@@ -31,8 +33,8 @@ import org.eclipse.leshan.core.util.datatype.ULong;
 /**
  * A device on Leshan's client library: objects 1, 3, 6, 3303 and our 26241, with values that the
  * tests know. Arguments: server URI, endpoint, lifetime in seconds, folder of definitions.
- * It prints what happens to it; the lines "update" and "set VALUE" and the end of its input, at
- * which it de-registers, are what it obeys.
+ * It prints what happens to it; the lines "update", "set VALUE" and "send FORMAT PATH...", and the
+ * end of its input, at which it de-registers, are what it obeys.
  */
 public class InteropClient {
 
@@ -132,6 +134,11 @@ public class InteropClient {
                 } else if (words[0].equals("set")) {
                     thermometer.set(Double.parseDouble(words[1]));
                     say("set to " + words[1]);
+                } else if (words[0].equals("send")) {
+                    ServerIdentity server = client.getRegisteredServers().values().iterator().next();
+                    List<String> paths = Arrays.asList(words).subList(2, words.length);
+                    ContentFormat format = ContentFormat.fromName(words[1]);
+                    say("sent " + words[1] + " " + client.sendData(server, format, paths, 5000).getCode());
                 }
             }
         }
