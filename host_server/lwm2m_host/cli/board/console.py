@@ -1,0 +1,94 @@
+"""lwm2m-host board monitor and run: what a program on a board prints"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..failure import WrongArgument
+from .common import Port, failing, interrupt, the_port
+
+
+def add_to(commands: typer.Typer) -> None:
+    commands.command()(monitor)
+    commands.command()(run)
+
+
+def monitor(
+    port: Port = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End after this time.")
+    ] = None,
+) -> None:
+    """Show what a board prints; keys go to it. Ctrl-] ends it, Ctrl-C stops the program there."""
+    from ...board import monitor as monitoring
+
+    def out(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def note(text: str) -> None:
+        print(f"--- {text}", file=sys.stderr, flush=True)
+
+    with failing():
+        where = the_port(port)
+        with monitoring.raw_terminal() as keys:
+            if keys is not None:
+                note(f"{where}; Ctrl-] ends this")
+            monitoring.watch(where, out, note, keys=keys, for_s=for_s)
+
+
+def run(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A program on this computer: firmware/main.py."),
+    ] = None,
+    port: Port = None,
+) -> None:
+    """Run a program on a board without copying it, and show what it prints.
+
+    The modules that it imports have to be there: `lwm2m-host board deploy` puts them there.
+    """
+    from ...testing.unix import find_root
+
+    with failing():
+        program = find_root() / "firmware" / "main.py" if file is None else file
+        if not program.is_file():
+            raise WrongArgument(f"no file {program}")
+        where = the_port(port)
+        code = _run(where, program)
+    if code:
+        raise typer.Exit(1)
+
+
+def _run(port: str, program: Path) -> int:
+    """The program's exit code: 1 when it ended with a traceback, or was interrupted."""
+    from ...board import onboard
+    from ...board.remote import Remote
+
+    remote = Remote(port)
+    # What is no board is said in our words; and a watchdog that runs already bites nobody.
+    remote.program(onboard.FEED_PROGRAM)
+    process = subprocess.Popen(
+        [*remote.mpremote, "resume", "run", str(program)],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        # The board does not know that nobody listens any more.
+        remote.call("resume", "exec", "")
+        print("stopped", file=sys.stderr)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
