@@ -56,6 +56,12 @@ class Board:
         """The manifest for a firmware with the package frozen into it."""
         return self.folder / "manifest.py"
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules of the package that belong on it, whatever a program imports: the way in for
+        updates. That of files is found through boot.py."""
+        return ("ports.partition_slots",) if self.slots == "partitions" else ()
+
 
 _TEXTS = ("title", "chip", "port", "romfs", "image", "download", "run_on")
 _CHOICES = {"arch": ARCHITECTURES, "slots": SLOTS}

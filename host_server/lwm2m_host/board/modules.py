@@ -26,6 +26,11 @@ class Program:
     left_out: list[str]
     unsure: list[str]
 
+    def without_package(self) -> Program:
+        """The same for a board that has the package already."""
+        own = {n: p for n, p in self.files.items() if not n.startswith(f"{PACKAGE}/")}
+        return Program(own, [], self.unsure)
+
 
 def package_modules(firmware: Path) -> dict[str, Path]:
     """Every module of the package: dotted name -> file."""

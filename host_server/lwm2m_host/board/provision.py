@@ -13,12 +13,14 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..testing.unix import find_micropython, find_root
+from .boards import Board
 from .errors import BadSetting, BoardError
 from .remote import Identity
 
@@ -46,6 +48,15 @@ def endpoint_of(identity: Identity) -> str:
     if identity.unique:
         return f"urn:dev:os:{identity.platform}-{identity.unique}"
     return ""
+
+
+def wired(known: Sequence[Board]) -> dict[str, Any] | None:
+    """The network of a board that has no other choice: PPP over the pins of its description.
+    None when the board has one, or it is not known which board it is."""
+    if len(known) != 1 or known[0].network != ("ppp",):
+        return None
+    pins = known[0].pins
+    return {"kind": "ppp", **{name: pins[name] for name in ("uart", "tx", "rx") if name in pins}}
 
 
 def merge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ...board.boards import Board
     from ...board.building import Item
     from ...board.deploying import State
+    from ...board.modules import Program
 
 
 def add_to(commands: typer.Typer) -> None:
@@ -79,16 +81,22 @@ def deploy(
         place = remote.Remote(the_port(port))
         main = firmware / "main.py" if app is None else app
         boot = firmware / "boot.py"
-        program = modules.find(main, firmware, extra or (), boot)
-        files = program.files
-        if app_only:
-            files = {n: p for n, p in files.items() if not n.startswith(f"{modules.PACKAGE}/")}
+        # Which board it is, and so what belongs on it, is known only after a look at it.
+        asked = {module for item in known.values() for module in item.modules}
+
+        def find(more: Iterable[str]) -> Program:
+            program = modules.find(main, firmware, [*(extra or ()), *more], boot)
+            return program.without_package() if app_only else program
+
         settings = _settings(config, firmware)
-        state = deploying.survey(place, [*_named(files, source), *settings], verify=verify)
+        state = deploying.survey(
+            place, [*_named(find(asked).files, source), *settings], verify=verify
+        )
         chosen = remote.choose(known, board, state.identity)
         _check_version(state, source)
         quiet = json or dry_run
-        items = _built(chosen, files, source, quiet)
+        program = find(chosen.modules)
+        items = _built(chosen, program.files, source, quiet)
         if to == "romfs":
             items = _to_romfs(place, chosen, items)
         if config is None:
@@ -121,8 +129,7 @@ def deploy(
         )
         return
     saying.report(report, chosen, place.port)
-    left_out = [] if app_only else program.left_out
-    saying.notes(state, settings, left_out, program.unsure, factory)
+    saying.notes(state, settings, program.left_out, program.unsure, factory)
     if chosen.port != "unix":
         saying.localhost(settings)
 

@@ -95,6 +95,8 @@ def provision(
             wifi_ssid = typer.prompt("Wi-Fi (empty for none)", default="", show_default=False)
             wifi = bool(wifi_ssid)
         network = _network(wifi_ssid, country, hostname, wifi)
+        if network is None and "network" not in base and not wifi:
+            network = provision.wired(known)
         changes = {
             "endpoint": endpoint,
             "server": server,
