@@ -222,7 +222,7 @@ class Observation:
         self.unsure = False
         for waiting in self._inbox:
             if waiting.sequence is not None:
-                waiting.late = 0 <= (self._newest - waiting.sequence) % (1 << 24) < 1 << 23
+                waiting.late = (self._sequence - waiting.sequence) % (1 << 24) < 1 << 23
         # What the device had sent before it heard the question may stand for the answer.
         first = replace(first, samples=self._unknown(first.samples))
         self.latest = first

@@ -156,7 +156,7 @@ class Delivery:
     def rejected(self, observation):
         self.forget(observation)
         self.resets += 1
-        if self.resets == _RESETS:
+        if self.resets >= _RESETS and self.registration.registered:
             self.resets = 0
             self.registration.start()
 

@@ -49,6 +49,7 @@ class Tokens(TokenManager):
     def __init__(self, context: Any) -> None:
         super().__init__(context)
         self._watches: dict[tuple[bytes, Any], Watch] = {}
+        self._tokens: dict[bytes, Watch] = {}
         self._wish: bytes | None = None
 
     def request(self, pipe: Any) -> None:
@@ -68,6 +69,8 @@ class Tokens(TokenManager):
         """From now on its notifications are answered with RST (RFC 7641 §3.6)."""
         if self.knows(watch):
             del self._watches[watch.token, watch.remote]
+            if self._tokens.get(watch.token) is watch:
+                del self._tokens[watch.token]
         watch.remote = None
 
     def move(self, watch: Watch, remote: Any) -> None:
@@ -79,7 +82,7 @@ class Tokens(TokenManager):
     def _keep(self, watch: Watch, remote: Any) -> None:
         self.forget(watch)
         watch.remote = remote
-        self._watches[watch.token, remote] = watch
+        self._watches[watch.token, remote] = self._tokens[watch.token] = watch
 
     def process_response(self, response: Message) -> bool:
         if self.outgoing_requests is None:  # shutting down
@@ -89,6 +92,9 @@ class Tokens(TokenManager):
         pipe = self.outgoing_requests.get(key)
         sequence = response.opt.observe
         if pipe is None:
+            # Behind a NAT the device may have another address by now, and say so only with its
+            # next Update; nobody else knows the token.
+            watch = watch or self._tokens.get(response.token)
             if watch is not None:
                 if sequence is None or not response.code.is_successful():
                     self.forget(watch)  # it was the last one (RFC 7641 §3.2)
