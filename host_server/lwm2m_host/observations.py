@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 REORDERED_S = 128.0
 QUEUE_LIMIT = 1000
 _RECENT = 64
+# Boards whose network stack keeps one datagram for a socket lose a request that comes right behind
+# the answer to their Register.
+_SETTLE_S = 0.1
 # How many samples with times are remembered, so that none is told twice
 _REMEMBERED = 4096
 
@@ -602,6 +605,7 @@ class Observations:
             log.error("re-observing %s failed", endpoint, exc_info=task.exception())
 
     async def _observe_anew(self, endpoint: str) -> None:
+        await asyncio.sleep(_SETTLE_S)
         for item in self.of(endpoint):
             async with item.device.observing:
                 if item.state != "paused" and not item.unsure:
