@@ -462,7 +462,7 @@ async def test_int_311_what_was_collected_is_sent_with_its_times(
     assert all(sample.timed for sample in report.samples)
     moments = [sample.time_s for sample in report.samples]
     assert moments == sorted(set(moments))
-    assert moments[2] - moments[0] >= 0.06
+    assert moments[2] - moments[0] > 0.05
     assert abs(moments[2] - report.received_at) < PATIENCE_S
     assert report.values == {"/3303/0/5700": 3}
 
