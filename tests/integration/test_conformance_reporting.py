@@ -504,7 +504,7 @@ async def test_int_560_notifications_are_stored_while_the_server_is_disabled(
         width=width,
         mtu=1088,
         terms={"storing": True, "disable_timeout_s": 1},
-        sample_ms=100,
+        sample_ms=50,
     )
     device = await station.registered_with(server)
     async with device.observe("/3303/0/5700", format="senml-cbor") as observation:
