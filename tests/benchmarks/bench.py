@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import block_bench
+import observe_bench
 from device_runs import MPY, ROOT, SCRIPTS, BenchError, compile_mpy, finish, prepare, running
 from format_bench import measure_formats
 from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
@@ -25,7 +26,9 @@ from rich.table import Table
 Metrics = dict[str, float]
 
 RESULT = ROOT / "build" / "bench.json"
+EMULATED = ROOT / "build" / "emulator" / "metrics.json"  # written by `make emulate`
 CODEC = ("encode_get", "encode_content", "decode_get", "decode_content")
+HOW_TO_EMULATE = "rp2040.*: make emulate measures them"
 HOW_TO = "microCoAPy: not measured; set MICROCOAPY to a checkout of insighio/microCoAPy on GitHub"
 
 # What issue and design ask for: (metric, at most or at least, value)
@@ -39,6 +42,8 @@ TARGETS: dict[str, tuple[str, float]] = {
     "block.up.blocks_per_s": (">=", 500),
     "block.down.blocks_per_s": (">=", 500),
     "block.heap_bytes": ("<=", 2048),
+    "notify.heap_bytes": ("<=", 0),
+    "observe.100.ratio": ("<=", 2),
     "fuzz.datagrams": (">=", 1_000_000),
     "fuzz.heap_growth_bytes": ("<=", 0),
     "soak.days": (">=", 30),
@@ -213,6 +218,13 @@ def measure_endurance(metrics: Metrics) -> None:
         metrics.update(json.loads(result.read_text(encoding="utf-8")))
 
 
+def take_emulated(metrics: Metrics) -> None:
+    """rp2040.*: what the last `make emulate` has measured, if there was one."""
+    if EMULATED.exists():
+        found = json.loads(EMULATED.read_text(encoding="utf-8"))
+        metrics.update((name, found[name]) for name in found if name.startswith("rp2040."))
+
+
 def show(metrics: Metrics, console: Console) -> None:
     """The table; a value that misses its target is marked."""
     table = Table(title="32-bit MicroPython, compiled firmware")
@@ -243,8 +255,10 @@ def main() -> int:
         measure_garbage(metrics)
         measure_speed(metrics)
         metrics.update(block_bench.measure())
+        metrics.update(observe_bench.measure())
         measure_endurance(metrics)
         metrics.update(measure_formats())
+        take_emulated(metrics)
     except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
         notes = getattr(problem, "__notes__", [])
         print("\n".join([f"bench: {problem!r}", *notes]), file=sys.stderr)
@@ -254,6 +268,8 @@ def main() -> int:
     show(metrics, console)
     if not named:
         console.print(HOW_TO)
+    if not any(name.startswith("rp2040.") for name in metrics):
+        console.print(HOW_TO_EMULATE)
     return 0
 
 

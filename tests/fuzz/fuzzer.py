@@ -607,8 +607,9 @@ class Fuzzer:
             SCRATCH[:] = bytes(len(SCRATCH))
             self.sent = b""
             self.asked = None
-            overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
-            gc.collect()
+            for _ in range(2):
+                overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
+                gc.collect()
             least = min(least, gc.mem_alloc())
         return least
 
