@@ -131,12 +131,15 @@ async def test_leshan_takes_stored_samples_with_their_times(
         for value in (1, 2, 3):
             await execute(device, TEMPERATURE, f"0='{value}'")
             assert (await notified(events, value))[-1] == value
-        # Of those that come in one pack it shows the newest.
+        # Several in one pack are taken, too, but it shows one value for each notification.
         await execute(device, TEMPERATURE, "0='4,5,6,7,8,9'")
+        await device.wait_output("stored 1 9", PATIENCE_S)
+        await device.read("/3/0/0")
+        await execute(device, TEMPERATURE, "0='10'")
         async with asyncio.timeout(PATIENCE_S):
-            while (await notified(events, 4))[-1] != 9:  # noqa: ASYNC110
+            while (await notified(events, 4))[-1] != 10:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-    assert device.output.count("stored 1 ") == 9
+    assert device.output.count("stored 1 ") == 10
     assert "timed_out" not in device.output
     assert "cancelled" not in device.output
 
