@@ -12,13 +12,13 @@ for ever without time passing; it is registered again as soon as its server is s
 knows what it observes; and then its heap is what it was.
 """
 
-import gc
 import random
 import sys
 
 import lwm2m.coap.exchange
 from corpus import corpus, observes
 from device import Subject
+from heap import fill, taken
 from lwm2m.formats.base import SCRATCH
 from wire import (
     ACCEPT,
@@ -36,6 +36,7 @@ from wire import (
     OCTETS,
     POST,
     PUT,
+    QUERY,
     RST,
     SENML_CBOR,
     SENML_JSON,
@@ -55,7 +56,6 @@ from wire import (
 
 LONGEST = 1280  # of what is sent to the client
 WARM_UP = 1000  # datagrams before the heap is measured for the first time
-DEPTH = 60  # of the stack that is overwritten before the heap is measured
 MEASUREMENTS = 20  # of the heap: the least counts
 BETWEEN = 20  # datagrams between them
 SANE_EVERY = 2000  # datagrams from one recovery to the next
@@ -69,11 +69,6 @@ bits = random.getrandbits
 
 _NASTY = b"\x00\x01\x0c\x0d\x0e\x0f\x10\x7f\x80\xbb\xbd\xbe\xd0\xdd\xde\xe0\xed\xee\xf0\xff"
 _CODES = bytes((0x41, 0x42, 0x44, 0x45, 0x5F, 0x5F, 0x80, 0x84, 0x84, 0x8C, 0x8D, 0xA0, 0xA3))
-
-
-def overwrite(depth, a, b, c, d, e, f):
-    """Cover the stack below with zeros."""
-    return overwrite(depth - 1, a, b, c, d, e, f) if depth else a
 
 
 class Seeded:
@@ -91,7 +86,7 @@ class Failure(Exception):
 class Seen:
     """An observation as the server knows it: `request` asked for it, `turn` counts the Registers
     before that, `form` is its content format, `number` and `payload` what was told last. `sure`
-    while nothing that was told can have been lost."""
+    while nothing can have been lost or held back since."""
 
     def __init__(self, request, turn):
         self.request = request
@@ -153,7 +148,6 @@ class Fuzzer:
         for i in range(2):
             n = min(count, WARM_UP) if i == 0 else count - WARM_UP
             self.rounds(max(0, n - MEASUREMENTS * BETWEEN))
-            overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
             heaps[i] = self.heap()
         if count > WARM_UP:
             self.growth = heaps[1] - heaps[0]
@@ -301,6 +295,9 @@ class Fuzzer:
                     self.allow(sent[2] << 8 | sent[3], deliberate)
                 elif code == CONTENT:
                     self.begin(data)
+                elif sent[1] == PUT and option(sent, QUERY) is not None:
+                    # What thresholds have held back need not be told when they go.
+                    self.doubt()
 
     def request(self, kind, data):
         """A request of the client: Register, Update, De-register or Send."""
@@ -416,13 +413,16 @@ class Fuzzer:
 
     def lost(self):
         """The network was down for what the client has just said."""
-        for seen in self.observed.values():
-            seen.sure = False
+        self.doubt()
         sent = self.sent
         if not malformed(sent) and sent[1] in (GET, FETCH) and number_of(sent, OBSERVE) == 0:
             # It may have been accepted, or not: then what was observed before goes on.
             self.observed[token_of(sent)] = seen = Seen(sent, self.turn)
             seen.known = False
+
+    def doubt(self):
+        for seen in self.observed.values():
+            seen.sure = False
 
     def compare(self):
         """What the server was told last is what it would read now."""
@@ -532,6 +532,8 @@ class Fuzzer:
             self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
         client.timers = []
         exchange.pending = []
+        fill(client, exchange, subject.registration, *exchange.slots)
+        fill(*[instance for instance in subject.objects if instance.OID != 26241])
         for codec in client.codecs:
             if hasattr(codec, "src"):
                 codec.src = SCRATCH  # else the last text that it has written
@@ -597,7 +599,6 @@ class Fuzzer:
     def heap(self):
         """Bytes taken on the heap, garbage aside; sends a few datagrams between measurements."""
         # The collector takes whatever looks like a pointer for one: no random bytes may be left.
-        # What lies about on the stack may be one too: it is overwritten, and the least counts.
         least = 1 << 28
         for _ in range(MEASUREMENTS):
             self.rounds(BETWEEN)
@@ -607,10 +608,7 @@ class Fuzzer:
             SCRATCH[:] = bytes(len(SCRATCH))
             self.sent = b""
             self.asked = None
-            for _ in range(2):
-                overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
-                gc.collect()
-            least = min(least, gc.mem_alloc())
+            least = min(least, taken())
         return least
 
     # Generating

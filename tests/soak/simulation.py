@@ -20,7 +20,6 @@ With `wrap` the clock of the client is the real one, fed with ticks that wrap at
 happens must be the same, to the last datagram.
 """
 
-import gc
 import random
 import sys
 import time
@@ -31,10 +30,9 @@ import lwm2m.interfaces.management
 import lwm2m.interfaces.observation
 import lwm2m.interfaces.reporting
 import lwm2m.interfaces.samples
+from heap import fill, taken
 from lwm2m.client import Client
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
-from lwm2m.interfaces.observation import Observation
-from lwm2m.interfaces.watching import Watch
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
 from lwm2m.ports.clock import Clock
@@ -112,7 +110,6 @@ SILENCE = 4 * PMAX_S * SECOND + 100 * SECOND
 CLOSING = 3 * PMAX_S * SECOND
 
 # The heap is measured now and then during the last hours of the first and of the last day.
-DEPTH = 60  # of the stack that is overwritten before
 START_S = 1767225600
 
 MEASUREMENTS = 24
@@ -137,20 +134,6 @@ class Witness:
 
     def print_exception(self, exception, file=None):
         self.seen = exception
-
-
-def overwrite(depth, a, b, c, d, e, f):
-    """Cover the stack below with zeros: what lies about there looks like a pointer."""
-    return overwrite(depth - 1, a, b, c, d, e, f) if depth else a
-
-
-def fill(instance, *classes):
-    """Give an instance all attributes of its own: with what has happened to it, the table in
-    which they are grows, up to this."""
-    for cls in classes:
-        for name in dir(cls):
-            if name[:2] != "__" and not callable(getattr(cls, name)):
-                setattr(instance, name, getattr(instance, name))
 
 
 class Time:
@@ -703,10 +686,7 @@ class Simulation:
             self.go_on(MEASURING // MEASUREMENTS)
             self.rest()
             self.tidy()
-            for _ in range(2):
-                overwrite(DEPTH, 0, 0, 0, 0, 0, 0)
-                gc.collect()
-            least = min(least, gc.mem_alloc())
+            least = min(least, taken())
         return least
 
     def rest(self):
@@ -733,9 +713,7 @@ class Simulation:
             for observation in reports.observations:
                 if not observation.queue:
                     observation.queue = None
-                for watch in observation.parts or ():
-                    fill(watch, Watch)
-                fill(observation, Watch, Observation)
+                fill(observation, *(observation.parts or ()))
             if not reports.kept:
                 reports.kept = {}
             reports.stuck = list(reports.stuck)
