@@ -532,8 +532,9 @@ class Fuzzer:
             self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
         client.timers = []
         exchange.pending = []
-        fill(client, exchange, subject.registration, *exchange.slots)
-        fill(*[instance for instance in subject.objects if instance.OID != 26241])
+        fill(client, client.builder, client.message, exchange, exchange.upload, *exchange.slots)
+        fill(subject.registration, subject.transport, subject.wire, *client.codecs)
+        fill(*subject.objects)
         for codec in client.codecs:
             if hasattr(codec, "src"):
                 codec.src = SCRATCH  # else the last text that it has written
