@@ -63,6 +63,7 @@ ENOUGH_FAILURES = 5
 BUSY = 60  # steps in a row that ask for another one at once
 RECENT = 32  # confirmable notifications that are remembered
 PATIENCE_S = 60
+REGISTERING = 2  # a state of interfaces.registration
 SETTLING = 3000  # steps for what is under way
 HEX = 240
 
@@ -415,6 +416,10 @@ class Fuzzer:
     def lost(self):
         """The network was down for what the client has just said."""
         self.doubt()
+        if self.subject.registration.state == REGISTERING and not self.registering:
+            # A Register whose first transmission nobody sees
+            self.registering = True
+            self.turn += 1
         sent = self.sent
         if not malformed(sent) and sent[1] in (GET, FETCH) and number_of(sent, OBSERVE) == 0:
             # It may have been accepted, or not: then what was observed before goes on.
