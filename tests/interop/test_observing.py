@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,20 @@ async def test_aiocoap_is_told_when_what_it_observes_is_deleted(observed: Observ
 # --- libcoap --------------------------------------------------------------------------------
 
 
+async def released(port: int) -> None:
+    """Wait until nothing is bound to a port any more: a closed socket of asyncio still is."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    pass
+                else:
+                    return
+            await asyncio.sleep(0.01)
+
+
 async def test_int_301_and_303_libcoap_subscribes_and_takes_its_leave(start: Any, tmp_path: Path):
     """`coap-client -s` observes for a while, prints each notification, and ends with Observe 1."""
     program = libcoap("coap-client")
@@ -205,8 +220,9 @@ async def test_int_301_and_303_libcoap_subscribes_and_takes_its_leave(start: Any
         await peer.register()
         await device.wait_output("event registered", PATIENCE_S)
         assert peer.device
-        port = peer.uri.rpartition(":")[2]
+        port = int(peer.uri.rpartition(":")[2])
         place = f"coap://127.0.0.1:{peer.device[1]}/3303/0/5700"
+    await released(port)
     command = [program, "-p", port, "-s", 1, "-w", "-A", TEXT, place]
     async with Program(command) as client:
         async with asyncio.timeout(PATIENCE_S):
@@ -228,8 +244,9 @@ async def test_int_302_libcoap_knows_nothing_any_more_and_answers_with_reset(sta
         await peer.register()
         await device.wait_output("event registered", PATIENCE_S)
         assert peer.device
-        port = peer.uri.rpartition(":")[2]
+        port = int(peer.uri.rpartition(":")[2])
         place = f"coap://127.0.0.1:{peer.device[1]}"
+    await released(port)
     async with Program([program, "-p", port, "-s", 60, f"{place}/3303/0/5700"]) as client:
         async with asyncio.timeout(PATIENCE_S):
             while device.output.count("fate sent") < 3:  # noqa: ASYNC110
