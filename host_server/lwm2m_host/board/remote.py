@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 from . import onboard
@@ -189,6 +189,31 @@ class Remote:
         if code:
             raise self._error(output, "".join(errors))
         return output
+
+    def follow(self, program: Path) -> int:
+        """Run a program of this computer there; what it prints goes where our output goes.
+
+        Returns 1 when it ended with a traceback. Raises RemoteError when the board is gone;
+        after KeyboardInterrupt the program still runs there.
+        """
+        with TemporaryFile() as errors:
+            process = subprocess.Popen(
+                [*self.mpremote, "resume", "run", str(program)],
+                stdin=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait()
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace")
+        if code and said.strip():
+            raise self._error("", said)
+        return code
 
     def _error(self, output: str, errors: str) -> RemoteError:
         said = f"{output}\n{errors}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -74,18 +73,11 @@ def _run(port: str, program: Path) -> int:
     remote = Remote(port)
     # What is no board is said in our words; and a watchdog that runs already bites nobody.
     remote.program(onboard.FEED_PROGRAM)
-    process = subprocess.Popen(
-        [*remote.mpremote, "resume", "run", str(program)],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     before = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        return process.wait()
+        return remote.follow(program)
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
         # The board does not know that nobody listens any more.
         remote.call("resume", "exec", "")
         print("stopped", file=sys.stderr)
