@@ -3,8 +3,9 @@
 import micropython
 import os
 
-# An error inside of an interrupt handler can then be told.
-micropython.alloc_emergency_exception_buf(100)
+# An error inside of an interrupt handler can then be told; a process has no interrupts.
+if hasattr(micropython, "alloc_emergency_exception_buf"):
+    micropython.alloc_emergency_exception_buf(100)
 
 # A board that has been given an update in a file starts what its turn it is.
 if "slots.bin" in os.listdir():

@@ -429,7 +429,7 @@ for name in ("boot.py", "main.py"):
         import news
     with open(name) as file:
         # The unix port has no interrupts, and no buffer for what goes wrong in them.
-        exec(file.read().replace("micropython.alloc_emergency_exception_buf(100)", ""))
+        exec(file.read())
 """
 
 
