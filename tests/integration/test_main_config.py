@@ -428,7 +428,6 @@ for name in ("boot.py", "main.py"):
     if name == "main.py" and "/slot" in sys.path:
         import news
     with open(name) as file:
-        # The unix port has no interrupts, and no buffer for what goes wrong in them.
         exec(file.read())
 """
 
