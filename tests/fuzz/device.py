@@ -263,6 +263,10 @@ class Subject:
         client.allow_create(Everything)
         client.allow_create(Limited)
         self.objects = list(client.objects)
+        for instance in self.objects:
+            for name in instance.RESOURCES[2::3]:
+                # A long name is interned when it is used first, and stays.
+                getattr(instance, name or "iid", None)
         self.restore()
 
     def reboot(self):
