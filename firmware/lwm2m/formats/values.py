@@ -41,7 +41,7 @@ def text(raw):
 def utc_offset(text):
     """Whether a text is an offset as in ISO 8601: Z, +HH, +HHMM or +HH:MM."""
     digits = text[1:]
-    if len(text) == 6 and text[3] == ":":
+    if len(text) == 6 and text[3:4] == ":":
         digits = text[1:3] + text[4:]
     if text[:1] not in ("+", "-") or len(digits) not in (2, 4) or not digits.isdigit():
         return text == "Z"

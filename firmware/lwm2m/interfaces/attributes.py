@@ -92,9 +92,11 @@ def parse(name, text, kind):
         return False
     if text is None:
         return None
-    for c in text:
-        if c not in "0123456789+-.eE":
-            return False  # int() and float() take more than a server may say
+    # int() and float() take more than a server may say. Looked at as bytes, because a character
+    # that is taken out of a text stays in MicroPython's table of names for ever.
+    for c in text.encode():
+        if c not in b"0123456789+-.eE":
+            return False
     try:
         value = float(text) if threshold else int(text)
     except ValueError:
