@@ -264,9 +264,9 @@ class Subject:
         client.allow_create(Limited)
         self.objects = list(client.objects)
         for instance in self.objects:
-            for name in instance.RESOURCES[2::3]:
+            for i in range(2, len(instance.RESOURCES), 3):
                 # A long name is interned when it is used first, and stays.
-                getattr(instance, name or "iid", None)
+                getattr(instance, instance.RESOURCES[i] or "iid", None)
         self.restore()
 
     def reboot(self):
