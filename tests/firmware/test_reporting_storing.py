@@ -403,6 +403,20 @@ def test_samples_survive_a_register_when_observed_again():
         eq([value for _, _, value in got[3:]], [32.0] * (len(got) - 3))
 
 
+def test_samples_that_nobody_asks_for_again_are_dropped_with_the_next_register():
+    stage = Stage()
+    stage.away([30.0, 31.0])
+    samples_kept = []
+    reports = stage.bench.registration.reports
+    for _ in range(2):
+        stage.client.reconnect()
+        stage.client.step()
+        eq(stage.far.reply(stage.far.take()[0], CREATED, LOCATION), [])
+        samples_kept.append(len(reports.kept))
+    eq(samples_kept, [1, 0])
+    eq(stage.fates, ["cancelled", "dropped", "dropped"])
+
+
 def test_samples_of_another_path_are_not_mixed_up():
     stage = Stage()
     stage.away([30.0, 31.0])

@@ -128,7 +128,8 @@ def _paths(client, message):
 
 def _replace(reports, observation):
     # A second Observe of the same takes the place of the first, with what that has kept.
-    queue = reports.kept.pop(observation.key(), None)
+    kept = reports.kept.pop(observation.key(), None)
+    queue = kept and kept.queue
     for other in list(reports.observations):
         if other.token == observation.token or other.key()[1] == observation.key()[1]:
             if other.key() == observation.key():

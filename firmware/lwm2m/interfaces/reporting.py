@@ -38,7 +38,7 @@ class Reporting(Delivery):
         self.index = Index()
         # The chain of those to be looked at in the next step
         self.head = self.tail = None
-        # Samples for a server that has forgotten us, until it observes the same again
+        # Ended observations with samples for a server that has forgotten us
         self.kept = {}
         # Counts Registers
         self.turn = 0
@@ -88,11 +88,16 @@ class Reporting(Delivery):
                 self.hold(observation)
 
     def clear(self):
-        """The server has taken a Register: it has forgotten what it had observed before that."""
+        """The server has taken a Register: it has forgotten what it had observed before that.
+        Samples wait for the same to be observed again, until the next Register."""
+        for observation in self.kept.values():
+            for _ in observation.queue:
+                self.fate("dropped", observation)
+        self.kept = {}
         for observation in list(self.observations):
             if observation.turn < self.turn:
                 if observation.queue:
-                    self.kept[observation.key()] = observation.queue
+                    self.kept[observation.key()] = observation
                 self.forget(observation)
         self.stuck = [other for other in self.stuck if other in self.observations]
         self.resets = 0

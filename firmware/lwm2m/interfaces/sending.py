@@ -38,7 +38,8 @@ class Report:
     arrived, False for not (timed out, or rejected), the response code if the server refused it,
     or "muted" if it wants none (1/x/23); `done(report, ssid)` is called when one of them comes.
     Raises ValueError for a path without a value, and when the client speaks no SenML.
-    Allocates: the payload, once for each server when there are access rights.
+    Allocates: the payload, once for each server when there are access rights; and while values
+    are taken, a buffer of the client's `mtu`.
     """
 
     def __init__(self, client, *paths, ssid=None, done=None):
