@@ -24,7 +24,7 @@ ON_A_BOARD = hasattr(machine, "reset")
 def measure():
     """Temperature in °C and relative humidity in %: read your sensor here."""
     day = math.sin(time.time() % 600 * math.pi / 300)  # ten minutes long
-    noise = time.ticks_ms() % 7 - 3  # of a sensor: even at noon no value is like the last
+    noise = time.ticks_ms() % 31 - 15  # of a sensor: even at noon no value is like the last
     return round(21 + 4 * day + noise / 100, 2), round(48 - 9 * day + noise / 10, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -126,7 +127,8 @@ async def _observe(session: Session) -> str:
     async with session.device.observe("/3303/0/5700") as observation:
         values = [observation.value, *[(await anext(observation)).value for _ in range(2)]]
     passed_s = time.monotonic() - begin
-    _need(values[-1] != values[0], "it reported what it had reported before")
+    for before, after in itertools.pairwise(values):
+        _need(before != after, "it reported what it had reported before")
     shown = ", ".join(f"{value:g}" for value in values)
     return f"/3303/0/5700 reported {shown} Cel in {passed_s:.1f} s, then it was cancelled"
 
