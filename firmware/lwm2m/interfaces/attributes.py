@@ -1,5 +1,5 @@
 """Write-Attributes (LwM2M 1.1 Core §6.3.4, §5.1.2): what a server wants to be notified of, kept
-for each server and path. Loaded with the first of them.
+for each server and path, and which of it is in force for an observation. Loaded with the first.
 """
 
 from micropython import const

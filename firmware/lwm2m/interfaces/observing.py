@@ -1,5 +1,5 @@
-"""Observe, Observe-Composite and Cancel (LwM2M 1.1 Core §6.4.1 to §6.4.5, RFC 7641), and which
-attributes are in force. Loaded with the first Observe.
+"""Observe, Observe-Composite and Cancel (LwM2M 1.1 Core §6.4.1 to §6.4.5, RFC 7641). Loaded with
+the first Observe.
 """
 
 from micropython import const
@@ -106,7 +106,7 @@ def _full(reports, message):
 
 
 def _kind(client, message):
-    # The flags of the resource that a request names
+    # The type of the resource that a request names, 0 if it names none
     if message.depth > 2:
         instance = client.find(message.path[0], message.path[1])
         index = instance.index_of(message.path[2]) if instance else -1

@@ -168,7 +168,8 @@ def stamp_ms(reports, s, ms):
     """The time (s, ms) on the client's clock in milliseconds since 1970, or, when the time of day
     is not known, from now on back: negative."""
     clock = reports.client.clock
-    now = int(time.time())
+    # A server may have set the time of the device (3/0/13), not that of the board.
+    now = int(time.time()) + getattr(reports.client.find(3), "time_offset_s", 0)
     if time.gmtime(0)[0] == 2000:
         now += 946684800
     if now < _SET_S:
