@@ -25,9 +25,9 @@ from emulator import FROZEN, HERE, OUT, PLAIN, ROOT, Emulator, EmulatorError, mi
 from lwm2m_host import Device, Server
 from lwm2m_host.board.errors import BoardError
 from lwm2m_host.board.remote import Remote
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import Lwm2mError
-from lwm2m_host.observations import Observation
-from lwm2m_host.timing import Timing
+from lwm2m_host.reporting.observation import Observation
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table

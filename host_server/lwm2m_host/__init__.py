@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .device import Device
     from .errors import Lwm2mError
-    from .models import Models
-    from .paths import Path
+    from .model.catalogue import Models
+    from .model.path import Path
     from .server import Server
 
 __version__ = "0.1.0"
@@ -21,8 +21,8 @@ __version__ = "0.1.0"
 _HOME = {
     "Device": "device",
     "Lwm2mError": "errors",
-    "Models": "models",
-    "Path": "paths",
+    "Models": "model.catalogue",
+    "Path": "model.path",
     "Server": "server",
 }
 

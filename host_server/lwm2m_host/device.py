@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from . import formats, validation
-from .definitions import Definitions
+from . import formats
+from .coap.exchange import Asking, Fetch, complete, exchange
+from .coap.tokens import Watch
 from .errors import FormatError, NotObserved, NotRegistered, PathError, ValueTypeError
-from .events import SendStream, Sent
 from .formats import LINK_FORMAT, Entry, Format, PathListFormat, TypeLookup
 from .formats import link as link_format
 from .formats.link import Link
-from .models import ObjectModel, ResourceModel
-from .observations import QUEUE_LIMIT, Observation, Opening
-from .paths import Path
-from .registry import Registration, below
-from .reports import decoded
-from .transport.observing import Watch
-from .transport.request import Asking, Fetch, complete, exchange
-from .tree import flatten
-from .values import DataType, check
+from .model import validation
+from .model.definitions import ObjectModel, ResourceModel
+from .model.path import Path
+from .model.tree import flatten
+from .model.values import DataType, check
+from .registration.definitions import Definitions
+from .registration.registration import Registration, below
+from .reporting.events import SendStream, Sent
+from .reporting.observation import QUEUE_LIMIT, Observation, Opening
+from .reporting.report import decoded
 
 if TYPE_CHECKING:
     from .server import Server

@@ -20,18 +20,22 @@ from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from aiocoap.resource import PathCapable, Resource
 
+from .coap.blocks import Spool
+from .coap.context import CoapContext, open_context
+from .coap.timing import Clock, Timing
 from .device import Device
 from .errors import DeviceTimeout, NotRegistered, ServerError
-from .events import Event, EventBus, EventStream, Expired, Sent
-from .history import History
-from .models import Models
-from .observations import Observations
-from .registration import RegistrationInterface
-from .registry import Registration, Registry
-from .reports import Send
-from .sending import SendInterface, Spool
-from .timing import Clock, Timing
-from .transport.udp import CoapContext, open_context
+from .events import Event, EventBus, EventStream
+from .model.catalogue import Models
+from .registration.events import Expired
+from .registration.interface import RegistrationInterface
+from .registration.registration import Registration
+from .registration.registry import Registry
+from .reporting.events import Sent
+from .reporting.history import History
+from .reporting.observations import Observations
+from .reporting.report import Send
+from .reporting.send import SendInterface
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from typing import Any
 from lwm2m_host import formats
 from lwm2m_host.errors import FormatError, ValueTypeError
 from lwm2m_host.formats import Entry, Format
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, seconds_to_time
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, seconds_to_time
 
 from tests.differential.trees import (
     CODES,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink, time_to_seconds
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink, time_to_seconds
 
 CODES = {
     DataType.STRING: 1,

@@ -13,8 +13,8 @@ from typing import Any
 import cbor2
 from lwm2m_host import formats
 from lwm2m_host.formats import Format
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink
 
 from tests.differential.cases import BAD_REQUEST, CHANGED, POST, PUT, Case, Write, _hold, datagram
 from tests.differential.trees import MULTI, READ, WRITE, Resource, Thing, Values

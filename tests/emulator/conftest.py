@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Server
-from lwm2m_host.timing import Timing
+from lwm2m_host.coap.timing import Timing
 
 from boards.emulator.emulator import ROOT, Emulator, missing
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from lwm2m_host import Server
-from lwm2m_host.timing import FakeClock, Timing
+from lwm2m_host.coap.timing import FakeClock, Timing
 
 from tests.host.fake_device import FakeDevice
 

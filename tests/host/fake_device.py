@@ -11,7 +11,7 @@ from aiocoap import Message
 from aiocoap.numbers.codes import EMPTY, Code
 from aiocoap.numbers.types import ACK, CON, NON, RST
 from aiocoap.resource import PathCapable, Resource
-from lwm2m_host.transport.udp import open_context
+from lwm2m_host.coap.context import open_context
 
 LINKS = b'</>;rt="oma.lwm2m",</1/0>,</3/0>,</3303/0>,</3303/1>;ver=1.1'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from lwm2m_host.board import boards, modules, provision
 from lwm2m_host.board.unixboard import UnixBoard
+from lwm2m_host.checkout import find_root
 from lwm2m_host.cli.app import run
-from lwm2m_host.testing.unix import find_root
 
 ALL = boards.load_all()
 FIRMWARE = find_root() / "firmware"

@@ -10,7 +10,7 @@ import pytest
 from lwm2m_host import __version__
 from lwm2m_host.board import mip
 from lwm2m_host.board.modules import package_modules
-from lwm2m_host.testing.unix import find_root
+from lwm2m_host.checkout import find_root
 
 ROOT = find_root()
 FIRMWARE = ROOT / "firmware"

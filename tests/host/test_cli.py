@@ -20,8 +20,8 @@ from lwm2m_host import Server, __version__
 from lwm2m_host.cli.app import run
 from lwm2m_host.formats import Entry
 from lwm2m_host.formats.tlv import TlvFormat
-from lwm2m_host.models import Models
-from lwm2m_host.paths import Path as LwPath
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.path import Path as LwPath
 from lwm2m_host.web import ControlPlane
 
 from tests.host.fake_device import FakeDevice, changed, content

@@ -19,8 +19,8 @@ import pytest
 from lwm2m_host.formats.base import Entry
 from lwm2m_host.formats.text import TextFormat
 from lwm2m_host.formats.tlv import Kind, Node, TlvFormat, build, decode_value, encode_value, parse
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink, seconds_to_time, time_to_seconds
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink, seconds_to_time, time_to_seconds
 
 ROOT = FilePath(__file__).resolve().parents[2]
 SEED = 0x1201

@@ -10,10 +10,10 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server, errors
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.device import Content, Device
-from lwm2m_host.paths import Path
-from lwm2m_host.timing import Timing
-from lwm2m_host.values import ObjLink
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import ObjLink
 
 from tests.host.fake_device import LINKS, FakeDevice, Seen, changed, content
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lwm2m_host import formats
 from lwm2m_host.errors import FormatError
-from lwm2m_host.paths import Path
+from lwm2m_host.model.path import Path
 
 from tests.differential.cases import (
     BAD_REQUEST,

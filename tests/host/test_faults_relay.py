@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lwm2m_host.coap.context import ipv6_works
 from lwm2m_host.errors import ServerError
 from lwm2m_host.faults import Entry, FaultError, Faults, Relay
 from lwm2m_host.faults import relay as relay_module
 from lwm2m_host.testing.plugin import RelayFactory
-from lwm2m_host.transport.udp import ipv6_works
 
 needs_ipv6 = pytest.mark.skipif(not ipv6_works(), reason="the kernel has no IPv6")
 

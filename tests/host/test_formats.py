@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lwm2m_host import formats
 from lwm2m_host.errors import FormatError, UnknownFormat, ValueTypeError
 from lwm2m_host.formats import OPAQUE, TEXT, TLV, Entry, Format
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink
 
 HERE = Path((1, 0, 0))
 

@@ -15,10 +15,10 @@ from lwm2m_host.errors import FormatError, ValueTypeError
 from lwm2m_host.formats import CBOR, JSON, LWM2M_CBOR, SENML_CBOR, TLV, Entry, Format, cborio
 from lwm2m_host.formats.base import PathListFormat
 from lwm2m_host.formats.cborio import Pairs, Tagged
-from lwm2m_host.models import Models
-from lwm2m_host.paths import Path
-from lwm2m_host.tree import shape
-from lwm2m_host.values import DataType, ObjLink, Value, seconds_to_time
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.tree import shape
+from lwm2m_host.model.values import DataType, ObjLink, Value, seconds_to_time
 
 HERE = Path((1, 0, 0))
 ROOT = Path()

@@ -22,8 +22,8 @@ from lwm2m_host.errors import FormatError
 from lwm2m_host.formats import link as host_link
 from lwm2m_host.formats.text import TextFormat
 from lwm2m_host.formats.tlv import Kind, Node, TlvFormat, build
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, time_to_seconds
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, time_to_seconds
 
 from tests.fuzz.firmware_codecs import load
 
@@ -450,7 +450,7 @@ def test_firmware_reads_the_objects_that_the_host_writes_in_tlv(
 
 def host_bytes(value: Any, kind: int) -> bytes:
     from lwm2m_host.formats.tlv import encode_value
-    from lwm2m_host.values import ObjLink, seconds_to_time
+    from lwm2m_host.model.values import ObjLink, seconds_to_time
 
     if kind == 8:
         value = ObjLink(*value)

@@ -8,10 +8,10 @@ import time
 from pathlib import Path as FilePath
 
 import pytest
-from lwm2m_host import history as history_module
-from lwm2m_host.history import History, HistoryError, read
-from lwm2m_host.paths import Path
-from lwm2m_host.reports import Report, Sample
+from lwm2m_host.model.path import Path
+from lwm2m_host.reporting import history as history_module
+from lwm2m_host.reporting.history import History, HistoryError, read
+from lwm2m_host.reporting.report import Report, Sample
 
 PATH = Path.parse("/3303/0/5700")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lwm2m_host.errors import FormatError
 from lwm2m_host.formats.link import Link, parse
-from lwm2m_host.registry import ObjectLinks
+from lwm2m_host.registration.registration import ObjectLinks
 
 
 def test_a_registration_payload() -> None:

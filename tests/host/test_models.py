@@ -6,9 +6,11 @@ from pathlib import Path as FilePath
 
 import pytest
 from lwm2m_host.errors import ModelError
-from lwm2m_host.models import Models, ObjectModel, parse_xml
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.definitions import ObjectModel
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType
+from lwm2m_host.model.xml import parse_xml
 
 
 def definition(oid: str = "30000", version: str = "1.0", items: str = "") -> bytes:

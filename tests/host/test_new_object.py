@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from lwm2m_host import Server, errors
 from lwm2m_host.cli.app import run
-from lwm2m_host.models import Models, ObjectModel, ResourceModel, parse_xml
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.definitions import ObjectModel, ResourceModel
+from lwm2m_host.model.values import EPOCH, DataType, ObjLink
+from lwm2m_host.model.xml import parse_xml
 from lwm2m_host.scaffold import (
     NAME_LENGTH,
     RESERVED,
@@ -24,7 +27,6 @@ from lwm2m_host.scaffold import (
     source,
 )
 from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
-from lwm2m_host.values import EPOCH, DataType, ObjLink
 
 from tests.host.test_models import definition
 from tests.host.test_validation import item

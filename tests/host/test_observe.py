@@ -10,13 +10,14 @@ from pathlib import Path as FilePath
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server, errors
+from lwm2m_host.coap.timing import FakeClock, Timing
 from lwm2m_host.device import Device
-from lwm2m_host.events import Event, Notified, ObservationChanged, Unreadable
-from lwm2m_host.history import History
-from lwm2m_host.observations import REORDERED_S, Observation
-from lwm2m_host.paths import Path
-from lwm2m_host.reports import Notification
-from lwm2m_host.timing import FakeClock, Timing
+from lwm2m_host.events import Event
+from lwm2m_host.model.path import Path
+from lwm2m_host.reporting.events import Notified, ObservationChanged, Unreadable
+from lwm2m_host.reporting.history import History
+from lwm2m_host.reporting.observation import REORDERED_S, Observation
+from lwm2m_host.reporting.report import Notification
 
 from tests.host.fake_device import LINKS, FakeDevice
 

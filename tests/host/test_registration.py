@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server
+from lwm2m_host.coap.context import ipv6_works
+from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.errors import DeviceTimeout, NotRegistered, ServerError
-from lwm2m_host.events import Deregistered, Event, EventStream, Expired, Registered, Updated
-from lwm2m_host.timing import FakeClock
-from lwm2m_host.transport.udp import ipv6_works
+from lwm2m_host.events import Event, EventStream
+from lwm2m_host.registration.events import Deregistered, Expired, Registered, Updated
 
 from tests.host.fake_device import LINKS, FakeDevice
 

@@ -15,11 +15,12 @@ from aiocoap.numbers.codes import Code
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lwm2m_host import Server
+from lwm2m_host.coap.blocks import Spool
+from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.device import Device
-from lwm2m_host.events import Sent, Unreadable
-from lwm2m_host.reports import Send
-from lwm2m_host.sending import FORMATS, SendInterface, Spool
-from lwm2m_host.timing import FakeClock
+from lwm2m_host.reporting.events import Sent, Unreadable
+from lwm2m_host.reporting.report import Send
+from lwm2m_host.reporting.send import FORMATS, SendInterface
 
 from tests.host.fake_device import FakeDevice
 
@@ -181,10 +182,10 @@ _payloads = st.one_of(
 @given(_payloads, st.sampled_from(FORMATS), st.randoms(use_true_random=False))
 def test_any_bytes_are_answered(payload: bytes, number: int, chance: random.Random) -> None:
     """2.04 with at least one sample, or 4.00: never an exception."""
-    from lwm2m_host.history import History
-    from lwm2m_host.models import Models
-    from lwm2m_host.registration import RegistrationInterface
-    from lwm2m_host.registry import Registry
+    from lwm2m_host.model.catalogue import Models
+    from lwm2m_host.registration.interface import RegistrationInterface
+    from lwm2m_host.registration.registry import Registry
+    from lwm2m_host.reporting.history import History
 
     class Remote:
         hostinfo = "192.0.2.1:5683"

@@ -17,9 +17,9 @@ from lwm2m_host.formats import (
     PathListFormat,
 )
 from lwm2m_host.formats.senml import NUMBERS, Record, SenmlCborFormat, SenmlJsonFormat, resolve
-from lwm2m_host.models import Models
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink, Value
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink, Value
 
 ROOT = Path()
 TYPE_OF = Models.default().type_of

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from lwm2m_host.errors import FormatError, ValueTypeError
 from lwm2m_host.formats import TLV, Entry
 from lwm2m_host.formats.tlv import Kind, Node, build, decode_value, encode_value, parse
-from lwm2m_host.models import Models
-from lwm2m_host.paths import Path
-from lwm2m_host.values import DataType, ObjLink
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import DataType, ObjLink
 
 MODELS = Models.default()
 

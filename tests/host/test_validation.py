@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from lwm2m_host import Server, errors
 from lwm2m_host.device import Device
-from lwm2m_host.models import parse_xml
-from lwm2m_host.models.ranges import parse_range
-from lwm2m_host.values import DataType
+from lwm2m_host.model.ranges import parse_range
+from lwm2m_host.model.values import DataType
+from lwm2m_host.model.xml import parse_xml
 
 from tests.host.fake_device import FakeDevice, changed, content
 from tests.host.test_models import definition

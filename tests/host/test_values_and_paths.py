@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lwm2m_host.errors import PathError, ValueTypeError
-from lwm2m_host.paths import Path
-from lwm2m_host.values import (
+from lwm2m_host.model.path import Path
+from lwm2m_host.model.values import (
     DataType,
     ObjLink,
     check,

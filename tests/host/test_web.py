@@ -12,8 +12,8 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import ServerError
-from lwm2m_host.timing import Timing
 from lwm2m_host.web import ControlPlane
 from lwm2m_host.web.plane import application
 

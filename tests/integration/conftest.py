@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Device, Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
-from lwm2m_host.timing import Timing
 
 DEVICES = Path(__file__).with_name("devices")
 PATIENCE_S = 20.0

@@ -23,7 +23,7 @@ from lwm2m_host.errors import (
     Unauthorized,
     UnsupportedContentFormat,
 )
-from lwm2m_host.events import Updated
+from lwm2m_host.registration.events import Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 

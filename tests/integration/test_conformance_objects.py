@@ -11,7 +11,7 @@ import pytest
 from aiocoap.numbers.codes import DELETE, GET, POST, PUT, Code
 from lwm2m_host import Device, Server
 from lwm2m_host.errors import MethodNotAllowed, NotFound
-from lwm2m_host.events import Updated
+from lwm2m_host.registration.events import Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 from tests.integration.test_conformance_management import (

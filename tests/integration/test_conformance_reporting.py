@@ -16,9 +16,9 @@ from typing import Any
 import cbor2
 import pytest
 from lwm2m_host import Device, Server
-from lwm2m_host.events import Sent
-from lwm2m_host.observations import Observation
-from lwm2m_host.reports import Notification, Send
+from lwm2m_host.reporting.events import Sent
+from lwm2m_host.reporting.observation import Observation
+from lwm2m_host.reporting.report import Notification, Send
 from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 from tests.integration.conftest import ENDPOINT, PATIENCE_S, Start, Station

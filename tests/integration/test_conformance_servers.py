@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 from aiocoap.numbers.codes import DELETE, GET, POST, PUT, Code
 from lwm2m_host import Device, Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import Unauthorized
-from lwm2m_host.events import Deregistered, Registered, Updated
-from lwm2m_host.timing import Timing
+from lwm2m_host.registration.events import Deregistered, Registered, Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 from tests.integration.test_conformance_management import (

@@ -22,7 +22,8 @@ from lwm2m_host.board.building import Item
 from lwm2m_host.board.errors import BoardFull, RemoteError
 from lwm2m_host.board.remote import Remote
 from lwm2m_host.board.unixboard import UnixBoard
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython, find_root
+from lwm2m_host.checkout import find_root
+from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 FIRMWARE = find_root() / "firmware"
 ENDPOINT = "urn:dev:os:deployed"

@@ -11,8 +11,9 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import GET
 from lwm2m_host import Server
-from lwm2m_host.events import Deregistered
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython, find_root
+from lwm2m_host.checkout import find_root
+from lwm2m_host.registration.events import Deregistered
+from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 from tests.integration.conftest import PATIENCE_S, Start
 

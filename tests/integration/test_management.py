@@ -22,8 +22,8 @@ from lwm2m_host.errors import (
     Unauthorized,
     UnsupportedContentFormat,
 )
-from lwm2m_host.models import parse_xml
-from lwm2m_host.values import ObjLink
+from lwm2m_host.model.values import ObjLink
+from lwm2m_host.model.xml import parse_xml
 
 from tests.integration.conftest import Start, Station
 

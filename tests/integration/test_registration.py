@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import pytest
 from lwm2m_host import Device, Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import NotRegistered
-from lwm2m_host.events import Deregistered, EventStream, Expired, Registered, Updated
-from lwm2m_host.timing import Timing
+from lwm2m_host.events import EventStream
+from lwm2m_host.registration.events import Deregistered, Expired, Registered, Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from lwm2m_host import Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import DeviceTimeout, Lwm2mError
-from lwm2m_host.events import Deregistered, Registered, Updated
 from lwm2m_host.faults import Faults, Relay
+from lwm2m_host.registration.events import Deregistered, Registered, Updated
 from lwm2m_host.testing.plugin import RelayFactory
-from lwm2m_host.timing import Timing
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 

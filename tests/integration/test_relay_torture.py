@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Device, Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import DeviceTimeout, Lwm2mError
 from lwm2m_host.events import Event
 from lwm2m_host.faults import Faults, Relay
-from lwm2m_host.models import Models, ObjectModel, ResourceModel
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.definitions import ObjectModel, ResourceModel
+from lwm2m_host.model.values import DataType
 from lwm2m_host.testing.plugin import RelayFactory
-from lwm2m_host.timing import Timing
-from lwm2m_host.values import DataType
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 

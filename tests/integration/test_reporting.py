@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import BadRequest
-from lwm2m_host.events import ObservationChanged, Updated
-from lwm2m_host.observations import Observation
+from lwm2m_host.registration.events import Updated
+from lwm2m_host.reporting.events import ObservationChanged
+from lwm2m_host.reporting.observation import Observation
 from lwm2m_host.testing.plugin import RelayFactory
-from lwm2m_host.timing import Timing
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 from tests.integration.test_conformance_reporting import (

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.faults import Faults
-from lwm2m_host.observations import Observation
+from lwm2m_host.reporting.observation import Observation
 from lwm2m_host.testing.plugin import RelayFactory
-from lwm2m_host.timing import Timing
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
 from tests.integration.test_conformance_reporting import STOP, stored

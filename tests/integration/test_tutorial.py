@@ -19,7 +19,8 @@ import pytest
 from lwm2m_host.board import boards
 from lwm2m_host.board.remote import Remote
 from lwm2m_host.board.unixboard import UnixBoard
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython, find_root
+from lwm2m_host.checkout import find_root
+from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 from boards.emulator import emulator
 from tests.host.test_board_images import RP2040, esp_image, uf2

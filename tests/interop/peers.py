@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiocoap import Message
-from lwm2m_host.testing.unix import UnixDevice, find_root
+from lwm2m_host.checkout import find_root
+from lwm2m_host.testing.unix import UnixDevice
 
 HERE = Path(__file__).parent
 DEVICE = HERE / "device"

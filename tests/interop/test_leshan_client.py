@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Device, Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import (
     BadRequest,
     FormatError,
@@ -20,11 +21,10 @@ from lwm2m_host.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from lwm2m_host.events import Deregistered, Updated
-from lwm2m_host.models import Models
-from lwm2m_host.paths import Path as Place
-from lwm2m_host.timing import Timing
-from lwm2m_host.values import ObjLink
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.path import Path as Place
+from lwm2m_host.model.values import ObjLink
+from lwm2m_host.registration.events import Deregistered, Updated
 
 from tests.interop.leshan.programs import MODELS, START_S, LeshanClient
 from tests.interop.peers import PATIENCE_S

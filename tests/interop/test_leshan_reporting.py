@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Server
+from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import NotObserved
-from lwm2m_host.models import Models
-from lwm2m_host.timing import Timing
+from lwm2m_host.model.catalogue import Models
 
 from tests.interop.leshan.programs import MODELS, START_S, Events, Json, LeshanClient, LeshanServer
 from tests.interop.peers import PATIENCE_S

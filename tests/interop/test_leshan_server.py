@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 import pytest
-from lwm2m_host.testing.unix import UnixDevice, find_root
+from lwm2m_host.checkout import find_root
+from lwm2m_host.testing.unix import UnixDevice
 
 from tests.interop.leshan.programs import HERE, Json, LeshanServer
 from tests.interop.peers import PATIENCE_S

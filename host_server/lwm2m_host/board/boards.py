@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..testing.unix import find_root
+from ..checkout import find_root
 from .errors import BadDescription, BoardError
 
 ARCHITECTURES = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from ..testing.unix import find_root
+from ..checkout import find_root
 from .boards import Board
 from .errors import BuildError
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..checkout import find_root
 from ..errors import Lwm2mError
-from ..testing.unix import find_micropython, find_root
+from ..testing.unix import find_micropython
 from . import boards, usb
 
 OLDEST_PYTHON = (3, 11)

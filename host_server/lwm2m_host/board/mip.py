@@ -16,7 +16,7 @@ import json
 import sys
 from pathlib import Path
 
-from ..testing.unix import find_root
+from ..checkout import find_root
 from .errors import BuildError
 from .modules import PACKAGE, find, package_modules
 

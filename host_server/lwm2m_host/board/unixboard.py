@@ -23,7 +23,8 @@ import tty
 from pathlib import Path
 from types import TracebackType
 
-from ..testing.unix import find_micropython, find_root
+from ..checkout import find_root
+from ..testing.unix import find_micropython
 from .errors import BoardError
 
 # How console.py says goodbye.

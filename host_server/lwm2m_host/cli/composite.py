@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..paths import Path
+from ..model.path import Path
+from ..terminal import cells, console, plain, print_json, rows, table
 from .failure import WrongArgument
 from .operations import body, done, json_object, need, options
 from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
 from .remote import ServerClient
-from .render import cells, console, plain, print_json, rows, table
 
 
 def add_to(app: typer.Typer) -> None:

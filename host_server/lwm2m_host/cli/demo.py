@@ -71,7 +71,7 @@ async def _demo(once: bool, port: int | None, http_port: int | None, width: int)
     from ..demo.live import LiveDemo
     from ..demo.session import DeviceDied, open_session
     from ..demo.tour import Tour
-    from .render import cells, console
+    from ..terminal import cells, console
 
     out = console()
     notes: list[str] = []

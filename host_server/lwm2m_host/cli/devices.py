@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 
+from ..terminal import cells, console, iso, print_json, table
 from .options import DEFAULT_URL, Json, ServerUrl
 from .remote import ServerClient
-from .render import cells, console, iso, print_json, table
 
 
 def add_to(app: typer.Typer) -> None:

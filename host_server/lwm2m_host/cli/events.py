@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..terminal import cells, console, iso, local_time, print_json, value_text
 from .devices import summary
 from .options import DEFAULT_URL, Json, ServerUrl
 from .remote import ServerClient
-from .render import cells, console, iso, local_time, print_json, value_text
 
 _REPORTS = ("notification", "send", "observation", "unreadable")
 

@@ -16,11 +16,11 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from ..paths import Path
+from ..model.path import Path
+from ..terminal import cells, console, iso, local_time, print_json, rows, table, value_text
 from .failure import Failure
 from .plot import plot
 from .remote import ServerClient
-from .render import cells, console, iso, local_time, print_json, rows, table, value_text
 
 _POINTS = 2000
 _NOTES = 5

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..history import HistoryError, read
+from ..reporting.history import HistoryError, read
+from ..terminal import cells, console, iso, print_json, table, value_text
 from .failure import Failure, WrongArgument
 from .operations import need
 from .options import DEFAULT_URL, Endpoint, Json, ServerUrl
 from .remote import ServerClient
-from .render import cells, console, iso, print_json, table, value_text
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGO = re.compile(r"([0-9]{1,9})([smhd])")

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ..errors import ModelError
-from ..models import parse_xml
+from ..model.xml import parse_xml
+from ..terminal import print_json
 from .failure import Failure, WrongArgument
 from .options import Json
-from .render import print_json
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ..terminal import cells, console, iso, print_json, table
 from .failure import WrongArgument
 from .follow import Follower, Wanted
 from .operations import need, options
 from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
 from .remote import ServerClient
-from .render import cells, console, iso, print_json, table
 
 Paths = Annotated[
     list[str], typer.Argument(metavar="PATH...", help="For example /3303/0/5700 /3/0.")

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..paths import Path
+from ..model.path import Path
+from ..terminal import cells, console, plain, print_json, rows, table
 from .failure import WrongArgument
 from .options import (
     DEFAULT_URL,
@@ -20,7 +21,6 @@ from .options import (
     Timeout,
 )
 from .remote import ServerClient, parse_path
-from .render import cells, console, plain, print_json, rows, table
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ServerError
+from ..terminal import print_json
 from .failure import Failure, WrongArgument
 from .options import Json
-from .render import print_json
 
 if TYPE_CHECKING:
     from ..faults import Entry, Faults, Relay

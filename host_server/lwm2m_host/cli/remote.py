@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from ..errors import PathError
-from ..paths import Path
+from ..model.path import Path
 from .failure import Failure, WrongArgument
 
 _ARGUMENT_ERRORS = (

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from ..errors import Lwm2mError, ModelError
-from ..history import History, HistoryError, default_file
-from ..models import Models
+from ..model.catalogue import Models
+from ..reporting.history import History, HistoryError, default_file
 from .failure import Failure, WrongArgument
 
 

@@ -12,10 +12,11 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
-from ..cli.render import cells
 from ..device import Device
 from ..errors import Lwm2mError, NotRegistered
-from ..events import Deregistered, Event, Expired, Registered, Updated
+from ..events import Event
+from ..registration.events import Deregistered, Expired, Registered, Updated
+from ..terminal import cells
 from .session import STEP_S, Session
 from .tour import NEW_LIFETIME_S
 from .view import Row, commands, object_names, read_tree, tree_table

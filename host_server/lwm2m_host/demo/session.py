@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from ..device import Device
 from ..errors import DeviceTimeout, Lwm2mError, ServerError
-from ..events import Deregistered
+from ..registration.events import Deregistered
 from ..server import Server
 from ..testing.unix import UnixDevice
 from ..web import ControlPlane

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ..errors import DeviceTimeout, Lwm2mError, MethodNotAllowed, ResponseError
-from ..events import Updated
+from ..registration.events import Updated
 from .session import STEP_S, DeviceDied, Session
 from .view import Row, object_names, read_tree, tree_table
 

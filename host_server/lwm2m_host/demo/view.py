@@ -10,10 +10,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..cli.render import cells, rows
 from ..device import Device
-from ..paths import Path
-from ..web.nodes import node
+from ..model.path import Path
+from ..terminal import cells, rows
+from ..web.api.nodes import node
 from .session import HTTP_PORT, STEP_S, Session
 
 # What a short screen shows first

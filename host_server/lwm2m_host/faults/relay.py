@@ -11,8 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from ..coap.context import ipv6_works
 from ..errors import ServerError
-from ..transport.udp import ipv6_works
 from .journal import Coap, Direction, Entry, Tally
 from .plan import Dice, FaultError, Faults
 

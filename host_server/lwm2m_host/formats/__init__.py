@@ -13,12 +13,7 @@ from .cbor import CborFormat
 from .json10 import Json10Format
 from .lwm2m_cbor import Lwm2mCborFormat
 from .opaque import OpaqueFormat
-from .senml import (
-    SenmlCborFormat,
-    SenmlEtchCborFormat,
-    SenmlEtchJsonFormat,
-    SenmlJsonFormat,
-)
+from .senml import SenmlCborFormat, SenmlEtchCborFormat, SenmlEtchJsonFormat, SenmlJsonFormat
 from .text import TextFormat
 from .tlv import TlvFormat
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import FormatError, PathError
-from ..paths import Path
-from ..values import DataType, Value
+from ..model.path import Path
+from ..model.values import DataType, Value
 
 TypeLookup = Callable[[Path], DataType | None]
 """The data type of the resource at (or above) a path; None when no definition is known."""

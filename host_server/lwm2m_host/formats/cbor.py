@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import FormatError
-from ..paths import Path
-from ..values import DataType, ObjLink, Value
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value
 from . import cborio
 from .base import Entry, Format, TypeLookup
 from .cborio import EPOCH_TIME, Tagged

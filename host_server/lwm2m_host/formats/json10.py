@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import FormatError, PathError
-from ..paths import Path
-from ..values import DataType, ObjLink, Value
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value
 from .base import Entry, Format, TypeLookup, strict_path
 from .plainvalues import boolean_of, dump_json, link_of, load_json, number_of, text_of, to_send
 

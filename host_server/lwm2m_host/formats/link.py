@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import FormatError, PathError
-from ..paths import Path
+from ..model.path import Path
 
 
 @dataclass(frozen=True)

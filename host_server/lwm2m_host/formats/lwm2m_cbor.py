@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..errors import FormatError, PathError
-from ..paths import Path
+from ..model.path import Path
 from . import cborio
 from .base import Entry, Format, TypeLookup
 from .cbor import decode_value, encode_value

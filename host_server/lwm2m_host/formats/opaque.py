@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import FormatError
-from ..paths import Path
-from ..values import DataType, check
+from ..model.path import Path
+from ..model.values import DataType, check
 from .base import Entry, Format, TypeLookup
 
 

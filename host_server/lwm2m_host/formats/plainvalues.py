@@ -11,15 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from ..errors import FormatError, ValueTypeError
-from ..paths import Path
-from ..values import (
-    DataType,
-    ObjLink,
-    Value,
-    check,
-    parse_objlnk,
-    time_to_seconds,
-)
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value, check, parse_objlnk, time_to_seconds
 
 _EXACT = 1 << 53
 _WHOLE = (DataType.INTEGER, DataType.UNSIGNED, DataType.TIME)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import FormatError, PathError
-from ..paths import Path
-from ..values import DataType, ObjLink, Value
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value
 from . import cborio
 from .base import Entry, PathListFormat, TypeLookup, strict_path
 from .cborio import DECIMAL_FRACTION, Pairs, Tagged

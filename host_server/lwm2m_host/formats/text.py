@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from ..errors import FormatError, ValueTypeError
-from ..paths import Path
-from ..values import DataType, ObjLink, Value, check, parse_objlnk, time_to_seconds
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value, check, parse_objlnk, time_to_seconds
 from .base import Entry, Format, TypeLookup
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")

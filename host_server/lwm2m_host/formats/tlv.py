@@ -14,8 +14,8 @@ from datetime import datetime
 from enum import IntEnum
 
 from ..errors import FormatError, ValueTypeError
-from ..paths import Path
-from ..values import DataType, ObjLink, Value, check, seconds_to_time, time_to_seconds
+from ..model.path import Path
+from ..model.values import DataType, ObjLink, Value, check, seconds_to_time, time_to_seconds
 from .base import Entry, Format, TypeLookup
 
 

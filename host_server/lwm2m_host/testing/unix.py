@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ..checkout import CheckoutError, find_root
 from ..errors import Lwm2mError
 
 T = TypeVar("T")
@@ -30,17 +31,12 @@ class UnixDeviceError(Lwm2mError):
     """No interpreter, no script, or the program ended when it should not have."""
 
 
-def find_root() -> Path:
-    """The project's folder: where ``firmware/lwm2m`` is, above here or above this file.
-
-    Raises UnixDeviceError.
-    """
-    starts = (Path.cwd(), Path(__file__).resolve())
-    for start in starts:
-        for folder in (start, *start.parents):
-            if (folder / "firmware" / "lwm2m").is_dir():
-                return folder
-    raise UnixDeviceError("no firmware/lwm2m folder above here: run this in the checkout")
+def _root() -> Path:
+    """The project's folder. Raises UnixDeviceError."""
+    try:
+        return find_root()
+    except CheckoutError as problem:
+        raise UnixDeviceError(str(problem)) from None
 
 
 def find_micropython(width: int = 64) -> Path:
@@ -58,7 +54,7 @@ def find_micropython(width: int = 64) -> Path:
             if not os.access(named, os.X_OK):
                 raise UnixDeviceError(f"{variable}{suffix}={named} cannot be run")
             return Path(named).absolute()
-    place = find_root() / "build" / "micropython" / f"mp{width}"
+    place = _root() / "build" / "micropython" / f"mp{width}"
     if os.access(place, os.X_OK):
         return place
     missing = place.with_name(place.name + ".missing")
@@ -90,7 +86,7 @@ class UnixDevice:
         source: str | None = None,
         path: Sequence[str | Path] = (),
     ) -> None:
-        self.root = find_root()
+        self.root = _root()
         self.script = self.root / script
         self.args = [str(item) for item in args]
         self.env = dict(env or {})

@@ -16,11 +16,11 @@ from starlette.routing import Route
 
 from ..errors import Lwm2mError, ServerError
 from ..server import Server
-from .clients import client, list_clients, object_specs
-from .events import events
+from .api.clients import client, list_clients, object_specs
+from .api.events import events
+from .api.problems import answer_problem
+from .api.reporting import history, list_observations
 from .guard import LOOPBACK, Guard
-from .problems import answer_problem
-from .reporting import history, list_observations
 
 METHODS = ["GET", "PUT", "POST", "DELETE"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import Lwm2mError
+from ...terminal import console
 from ..failure import Failure, WrongArgument
-from ..render import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress

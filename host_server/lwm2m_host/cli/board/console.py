@@ -53,7 +53,7 @@ def run(
 
     The modules that it imports have to be there: `lwm2m-host board deploy` puts them there.
     """
-    from ...testing.unix import find_root
+    from ...checkout import find_root
 
     with failing():
         program = find_root() / "firmware" / "main.py" if file is None else file

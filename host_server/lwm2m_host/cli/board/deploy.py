@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...terminal import print_json
 from ..failure import Failure, WrongArgument
 from ..options import Json
-from ..render import print_json
 from . import saying
 from .common import BoardName, Port, failing, progress_bar, the_port
 
@@ -68,7 +68,7 @@ def deploy(
     JSON: {"board", "copied", "unchanged", "removed", "left_out", "bytes", "seconds"}.
     """
     from ...board import boards, deploying, modules, remote
-    from ...testing.unix import find_root
+    from ...checkout import find_root
 
     if to not in ("files", "romfs", "frozen"):
         raise WrongArgument(f"--to is files, romfs or frozen, not {to}")
@@ -197,7 +197,7 @@ def _to_romfs(place: Any, board: Board, items: list[Item]) -> list[Item]:
 
 
 def _how_to_freeze(board: Board) -> str:
-    from ...testing.unix import find_root
+    from ...checkout import find_root
 
     place = board.manifest.relative_to(find_root())
     more = f" BOARD={board.name}" if board.port != "unix" else ""

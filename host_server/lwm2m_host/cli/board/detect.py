@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ...terminal import cells, console, print_json, table
 from ..options import Json
-from ..render import cells, console, print_json, table
 from .common import failing
 
 

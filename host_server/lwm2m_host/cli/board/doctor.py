@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from ...terminal import cells, console, print_json, table
 from ..options import Json
-from ..render import cells, console, print_json, table
 
 
 def add_to(commands: typer.Typer) -> None:

@@ -123,7 +123,7 @@ def provision(
 
 
 def _settings_folder(out: Path | None) -> Path:
-    from ...testing.unix import find_root
+    from ...checkout import find_root
 
     return find_root() / "firmware" if out is None else out
 

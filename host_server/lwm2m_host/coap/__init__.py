@@ -1,0 +1,1 @@
+"""CoAP: sockets, tokens, requests and answers, blocks, and their times."""

@@ -1,0 +1,1 @@
+"""The device management interface: one outlet to each device, and its payloads."""

@@ -1,0 +1,92 @@
+"""Reader for OMA's object definition files (schema LWM2M.xsd of the OMA registry)."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from ..errors import ModelError
+from .definitions import ObjectModel, ResourceModel, parse_version
+from .path import MAX_ID
+from .values import DataType
+
+_TYPES = {
+    "": DataType.NONE,
+    "string": DataType.STRING,
+    "integer": DataType.INTEGER,
+    "unsigned integer": DataType.UNSIGNED,
+    "float": DataType.FLOAT,
+    "boolean": DataType.BOOLEAN,
+    "opaque": DataType.OPAQUE,
+    "time": DataType.TIME,
+    "objlnk": DataType.OBJLNK,
+    "corelnk": DataType.CORELNK,
+}
+
+
+def _text(element: Element, name: str) -> str:
+    return " ".join((element.findtext(name) or "").split())
+
+
+def _id(text: str, what: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= MAX_ID:
+        return int(text)
+    raise ModelError(f"{what} has a bad id {text!r}")
+
+
+def _resource(item: Element) -> ResourceModel:
+    number = _id((item.get("ID") or "").strip(), "a resource")
+    type_text = _text(item, "Type").lower()
+    if type_text not in _TYPES:
+        raise ModelError(f"resource {number} has an unknown type {type_text!r}")
+    return ResourceModel(
+        id=number,
+        name=_text(item, "Name"),
+        type=_TYPES[type_text],
+        operations="".join(op for op in "RWE" if op in _text(item, "Operations").upper()),
+        multiple=_text(item, "MultipleInstances").lower() == "multiple",
+        mandatory=_text(item, "Mandatory").lower() == "mandatory",
+        range=_text(item, "RangeEnumeration"),
+        units=_text(item, "Units"),
+        description=_text(item, "Description"),
+    )
+
+
+def _object(element: Element) -> ObjectModel:
+    number = _id(_text(element, "ObjectID"), "the object")
+    resources: dict[int, ResourceModel] = {}
+    for item in element.iterfind("Resources/Item"):
+        resource = _resource(item)
+        if resource.id in resources:
+            raise ModelError(f"resource {resource.id} occurs twice")
+        resources[resource.id] = resource
+    return ObjectModel(
+        id=number,
+        name=_text(element, "Name"),
+        version=parse_version(_text(element, "ObjectVersion") or "1.0"),
+        urn=_text(element, "ObjectURN"),
+        multiple=_text(element, "MultipleInstances").lower() == "multiple",
+        mandatory=_text(element, "Mandatory").lower() == "mandatory",
+        description=_text(element, "Description1"),
+        resources=resources,
+    )
+
+
+def parse_xml(data: bytes, source: str = "the definition") -> list[ObjectModel]:
+    """The objects that a file defines. Raises ModelError, which names `source`.
+
+    External entities and entity declarations are refused.
+    """
+    try:
+        root: Element = fromstring(data)
+    except (ParseError, ValueError, LookupError, DefusedXmlException) as error:
+        raise ModelError(f"{source}: not readable as XML ({error})") from None
+    objects = [root] if root.tag == "Object" else root.findall("Object")
+    if not objects:
+        raise ModelError(f"{source}: no <Object> in it")
+    try:
+        return [_object(element) for element in objects]
+    except ModelError as error:
+        raise ModelError(f"{source}: {error}") from None

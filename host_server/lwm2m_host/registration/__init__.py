@@ -1,0 +1,1 @@
+"""The registration interface: Register, Update, De-register (LwM2M 1.1 core §6.2)."""

@@ -1,0 +1,106 @@
+"""The registration of a device as a value, and what its links say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..formats.link import Link
+from ..model.path import Path
+
+LWM2M_RT = "oma.lwm2m"
+
+
+@dataclass(frozen=True)
+class RegisteredObject:
+    """One object of a device: its version (None when not told) and its instances."""
+
+    oid: int
+    version: str | None = None
+    instances: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ObjectLinks:
+    """What the links of a Register or Update say (LwM2M 1.1 core §6.2.1)."""
+
+    links: tuple[Link, ...] = ()
+    root: tuple[str, ...] = ()
+    formats: tuple[int, ...] = ()
+    objects: Mapping[int, RegisteredObject] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, links: list[Link]) -> ObjectLinks:
+        """Understand links: the root link (``rt="oma.lwm2m"``), objects, versions, instances.
+
+        Links that are no LwM2M paths below the root are kept, and otherwise passed over.
+        """
+        root: tuple[str, ...] = ()
+        formats: tuple[int, ...] = ()
+        for link in links:
+            if LWM2M_RT in (link.attributes.get("rt") or "").split():
+                root = tuple(part for part in link.target.split("/") if part)
+                formats = tuple(link.numbers("ct"))
+                break
+        versions: dict[int, str | None] = {}
+        instances: dict[int, set[int]] = {}
+        for link in links:
+            path = below(link, root).path
+            if path is None or path.oid is None or path.depth > 2:
+                continue
+            found = instances.setdefault(path.oid, set())
+            if path.iid is not None:
+                found.add(path.iid)
+            if link.attributes.get("ver"):
+                versions[path.oid] = link.attributes["ver"]
+        objects = {
+            oid: RegisteredObject(oid, versions.get(oid), tuple(sorted(instances[oid])))
+            for oid in sorted(instances)
+        }
+        return cls(tuple(links), root, formats, objects)
+
+
+def below(link: Link, root: tuple[str, ...]) -> Link:
+    """The same link, its target relative to the device's LwM2M root."""
+    parts = [part for part in link.target.split("/") if part]
+    if root and tuple(parts[: len(root)]) == root:
+        return Link("/" + "/".join(parts[len(root) :]), link.attributes)
+    return link
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One registration. A new Update makes a new value; a value never changes.
+
+    `address` is ``host:port``; `remote` is the transport's name for it. Times in seconds since
+    1970, `expires_at` None for a registration that does not end (lifetime 0);
+    `deadline` is on the server's monotonic clock.
+    """
+
+    endpoint: str
+    location: str
+    address: str
+    lifetime_s: int
+    version: str
+    binding: str
+    queue_mode: bool
+    links: ObjectLinks
+    registered_at: float
+    updated_at: float
+    deadline: float | None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    remote: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def expires_at(self) -> float | None:
+        return self.updated_at + self.lifetime_s if self.lifetime_s else None
+
+    @property
+    def objects(self) -> Mapping[int, RegisteredObject]:
+        return self.links.objects
+
+    def object_version(self, path: Path) -> str | None:
+        """The version that the device told for the object of a path."""
+        known = self.objects.get(path.oid) if path.oid is not None else None
+        return known.version if known else None

@@ -1,0 +1,320 @@
+"""What devices reported, kept in SQLite: each value with its time and where it came from.
+
+A thread of its own writes, many values in one transaction, so that the server never waits for a
+disk. What was written survives the end of the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path as FilePath
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from ..errors import Lwm2mError
+from ..events import Event
+from ..model.path import Path
+from ..model.values import to_json
+from .events import Notified, Sent
+from .report import Notification, Report
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+MAX_ROWS = 1_000_000
+MAX_WAITING = 100_000
+_BATCH = 2000
+_GATHER_S = 0.05
+_PRUNE_EVERY = 10_000
+_BUSY_S = 5.0
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS samples (
+    id INTEGER PRIMARY KEY,
+    ep TEXT NOT NULL,
+    path TEXT NOT NULL,
+    time_s REAL NOT NULL,
+    received_s REAL NOT NULL,
+    timed INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    type TEXT,
+    value TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS samples_by_path ON samples (ep, path, time_s);
+CREATE INDEX IF NOT EXISTS samples_by_age ON samples (received_s);
+CREATE UNIQUE INDEX IF NOT EXISTS samples_once ON samples (ep, path, time_s, value) WHERE timed;
+"""
+
+
+class HistoryError(Lwm2mError):
+    """The file cannot be used."""
+
+
+class Row(NamedTuple):
+    """One value. Times are seconds since 1970; `time_s` is the device's when `timed`.
+
+    `source` is "observe" (the answer to an Observe), "notify" or "send"; `value` is as JSON has it
+    (see lwm2m_host.model.values), `type` the name of its data type where that is known.
+    """
+
+    endpoint: str
+    path: str
+    time_s: float
+    received_s: float
+    timed: bool
+    source: str
+    type: str | None
+    value: Any
+
+
+def default_file() -> FilePath:
+    """Where `lwm2m-host serve` keeps it: below XDG_STATE_HOME."""
+    state = os.environ.get("XDG_STATE_HOME") or FilePath.home() / ".local" / "state"
+    return FilePath(state) / "lwm2m-host" / "history.sqlite"
+
+
+class History:
+    """Keeps what the events of a server tell.
+
+    file: None keeps it until `close` only.
+    rows: how many values are kept; the oldest go.
+    age_s: how long they are kept; None is for ever.
+
+    A value that a device sends again with the same time of its own is kept once. `dropped` counts
+    values that were given up because the disk was too slow.
+    """
+
+    def __init__(
+        self,
+        file: str | FilePath | None = None,
+        *,
+        rows: int = MAX_ROWS,
+        age_s: float | None = None,
+    ) -> None:
+        if rows < 1 or (age_s is not None and age_s <= 0):
+            raise ValueError("a history keeps at least one value, for some time")
+        self.file = FilePath(file) if file is not None else None
+        self.rows = rows
+        self.age_s = age_s
+        self.dropped = 0
+        self._folder: TemporaryDirectory[str] | None = None
+        self._waiting: queue.Queue[list[Any] | threading.Event | None] = queue.Queue()
+        self._count = 0  # of the values in it
+        self._counting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Make or check the file and start the writer. Raises HistoryError."""
+        if self._thread is not None:
+            raise HistoryError("the history is open already")
+        if self.file is None:
+            self._folder = TemporaryDirectory(prefix="lwm2m-history-")
+        self._prepare()
+        self._thread = threading.Thread(target=self._write_for_ever, name="lwm2m history")
+        self._thread.daemon = True
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is waiting, and end."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._waiting.put(None)
+        thread.join()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    @property
+    def _place(self) -> FilePath:
+        if self.file is not None:
+            return self.file
+        if self._folder is None:
+            raise HistoryError("the history is not open")
+        return FilePath(self._folder.name) / "history.sqlite"
+
+    def _prepare(self) -> None:
+        place = self._place
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            base = _connect(place)
+            try:
+                version = base.execute("PRAGMA user_version").fetchone()[0]
+                if version not in (0, SCHEMA):
+                    raise HistoryError(f"{place} is of another version of this program")
+                base.execute("PRAGMA journal_mode = WAL")
+                base.executescript(_TABLES)
+                base.execute(f"PRAGMA user_version = {SCHEMA}")
+            finally:
+                base.close()
+        except (OSError, sqlite3.Error) as problem:
+            raise HistoryError(f"{place} cannot be used: {problem}") from None
+
+    # Writing
+
+    def heard(self, event: Event) -> None:
+        """Keep what an event tells. Never waits."""
+        if isinstance(event, Notified):
+            self.add(event.notification, "observe" if event.notification.first else "notify")
+        elif isinstance(event, Sent):
+            self.add(event.report, "send")
+
+    def add(self, report: Report | Notification, source: str) -> None:
+        """Keep the samples of a report. Never waits."""
+        if self._count > MAX_WAITING:
+            self.dropped += len(report.samples)
+            return
+        rows = [
+            (
+                report.endpoint,
+                str(sample.path),
+                sample.time_s,
+                report.received_at,
+                sample.timed,
+                source,
+                report.types.get(sample.path),
+                json.dumps(to_json(sample.value), ensure_ascii=True),
+            )
+            for sample in report.samples
+        ]
+        with self._counting:
+            self._count += len(rows)
+        self._waiting.put(rows)
+
+    def flush(self) -> None:
+        """Wait until everything that was added so far is in the file."""
+        if self._thread is None:
+            return
+        written = threading.Event()
+        self._waiting.put(written)
+        written.wait()
+
+    def _write_for_ever(self) -> None:
+        base = _connect(self._place)
+        since_pruned = _PRUNE_EVERY  # a file that is here already may hold too much
+        try:
+            while True:
+                rows, done, last = self._gather()
+                since_pruned += len(rows)
+                try:
+                    with base:
+                        base.executemany(
+                            "INSERT OR IGNORE INTO samples "
+                            "(ep, path, time_s, received_s, timed, source, type, value) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                            rows,
+                        )
+                        if since_pruned >= min(_PRUNE_EVERY, max(1, self.rows // 10)):
+                            self._prune(base)
+                            since_pruned = 0
+                except sqlite3.Error as problem:
+                    self.dropped += len(rows)
+                    log.error("the history cannot be written: %s", problem)
+                with self._counting:
+                    self._count -= len(rows)
+                for event in done:
+                    event.set()
+                if last:
+                    return
+        finally:
+            base.close()
+
+    def _gather(self) -> tuple[list[Any], list[threading.Event], bool]:
+        """Wait for something, then take what comes within a moment."""
+        rows: list[Any] = []
+        done: list[threading.Event] = []
+        item = self._waiting.get()
+        until = time.monotonic() + _GATHER_S
+        while True:
+            if item is None:
+                return rows, done, True
+            if isinstance(item, threading.Event):
+                done.append(item)
+            else:
+                rows += item
+            if len(rows) >= _BATCH or done:
+                return rows, done, False
+            try:
+                item = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return rows, done, False
+
+    def _prune(self, base: sqlite3.Connection) -> None:
+        base.execute(
+            "DELETE FROM samples WHERE id <= (SELECT max(id) FROM samples) - ?", (self.rows,)
+        )
+        if self.age_s is not None:
+            base.execute("DELETE FROM samples WHERE received_s < ?", (time.time() - self.age_s,))
+
+    # Reading
+
+    def query(
+        self,
+        endpoint: str,
+        path: Path,
+        *,
+        since_s: float | None = None,
+        until_s: float | None = None,
+        limit: int = 1000,
+    ) -> list[Row]:
+        """The newest `limit` values at or below a path, the oldest of them first.
+
+        Reads the disk: from a coroutine, call it in a thread. Raises HistoryError.
+        """
+        self.flush()
+        return read(self._place, endpoint, path, since_s=since_s, until_s=until_s, limit=limit)
+
+
+def read(
+    file: str | FilePath,
+    endpoint: str,
+    path: Path,
+    *,
+    since_s: float | None = None,
+    until_s: float | None = None,
+    limit: int = 1000,
+) -> list[Row]:
+    """As `History.query`, from a file that need not be in use. Raises HistoryError."""
+    place = FilePath(file)
+    if not place.is_file():
+        raise HistoryError(f"there is no history at {place}")
+    where, values = ["ep = ?"], [endpoint, *_below(path)]
+    where += ["(path = ? OR path >= ? AND path < ?)"] if path.depth else []
+    for text, moment in (("time_s >= ?", since_s), ("time_s <= ?", until_s)):
+        if moment is not None:
+            where.append(text)
+            values.append(moment)
+    try:
+        base = _connect(place)
+        try:
+            found = base.execute(
+                "SELECT ep, path, time_s, received_s, timed, source, type, value FROM samples "
+                f"WHERE {' AND '.join(where)} ORDER BY time_s DESC, id DESC LIMIT ?",
+                (*values, limit),
+            ).fetchall()
+        finally:
+            base.close()
+        return list(_rows(reversed(found)))
+    except (sqlite3.Error, ValueError) as problem:
+        raise HistoryError(f"{place} cannot be read: {problem}") from None
+
+
+def _below(path: Path) -> Sequence[Any]:
+    # "0" is the character behind "/"
+    return (str(path), f"{path}/", f"{path}0") if path.depth else ()
+
+
+def _rows(found: Iterator[Any]) -> Iterator[Row]:
+    for ep, path, time_s, received_s, timed, source, kind, value in found:
+        yield Row(ep, path, time_s, received_s, bool(timed), source, kind, json.loads(value))
+
+
+def _connect(place: FilePath) -> sqlite3.Connection:
+    return sqlite3.connect(place, timeout=_BUSY_S)

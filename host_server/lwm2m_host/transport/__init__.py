@@ -1,1 +1,0 @@
-"""CoAP contexts: sockets and aiocoap's layers on top of them."""

@@ -1,0 +1,1 @@
+"""The HTTP API: routes, arguments, and JSON of the control plane."""
