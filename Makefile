@@ -5,6 +5,7 @@ include boards/boards.mk
 
 MPY_OPT ?= -O3
 PYTEST_ARGS ?=
+CORES ?= auto
 
 PYTHON_BIN := .venv/bin/python
 MPY_SOURCES := $(shell find firmware/lwm2m -name '*.py' 2>/dev/null | LC_ALL=C sort)
@@ -27,8 +28,8 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 		$$2 != "total" { printf "%8d  %s\n", $$1, $$2; sum += $$1; n++ } \
 		END { printf "%8d  bytes in %d modules, %s\n", sum, n, "$(MPY_OPT)" }'
 
-test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) ## all tests but the slow ones (PYTEST_ARGS="-k tlv", MP_SOURCE=mpy)
-	$(PYTHON_BIN) -m pytest $(TEST_DIRS) $(PYTEST_ARGS)
+test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", CORES=2, MP_SOURCE=mpy)
+	$(PYTHON_BIN) -m pytest --numprocesses $(CORES) $(TEST_DIRS) $(PYTEST_ARGS)
 
 lint: setup ## ruff's rules, ruff's format, mypy
 	.venv/bin/ruff check .

@@ -6,7 +6,8 @@ Comments at the very top of a file direct it:
 
     # heapsize: 64k     of the interpreter, at 32 bits; doubled at 64 (default 1m)
     # widths: 32        only these
-    # timeout: 300      seconds for the whole file at one width (default 120)
+    # timeout: 600      seconds that one test may take (default 300): far more than it does, for
+                        a machine that is slow or busy
     # slow              deselected unless asked for with -m slow
 
 MP_SOURCE=mpy in the environment takes the compiled firmware (build/mpy) instead of the source.
@@ -17,11 +18,15 @@ from __future__ import annotations
 import ast
 import os
 import re
+import select
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -41,6 +46,7 @@ class Outcome:
     verdict: str
     text: str = ""
     output: str = ""
+    took_s: float = 0.0
 
 
 Outcomes = dict[str, Outcome]
@@ -48,6 +54,17 @@ Outcomes = dict[str, Outcome]
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector:
     return FirmwareFile.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let --durations show what a test took, not that the first one waited for them all."""
+    report = yield
+    if isinstance(item, FirmwareItem) and call.when == "call":
+        report.duration = item.took_s
+    return report
 
 
 class FirmwareFile(pytest.File):
@@ -61,7 +78,7 @@ class FirmwareFile(pytest.File):
             raise self.CollectError(f"{self.path.name}:{error.lineno}: {error.msg}") from None
         self.widths = (64, 32)
         self.heapsize = "1m"
-        self.timeout_s = 120.0
+        self.timeout_s = 300.0
         self._obey(source)
         self.runs: dict[int, Outcomes] = {}
         tests = {
@@ -121,12 +138,14 @@ class FirmwareItem(pytest.Item):
         self.test = test
         self.width = width
         self.line = line
+        self.took_s = 0.0
 
     def runtest(self) -> None:
         missing = INTERPRETERS / f"mp{self.width}.missing"
         if missing.exists():
             pytest.skip(f"no MicroPython at {self.width} bits: {missing.read_text().strip()}")
         outcome = self.parent.outcome(self.test, self.width)
+        self.took_s = outcome.took_s
         if outcome.output.strip():
             self.add_report_section("call", "stdout", outcome.output)
         if outcome.verdict == "SKIP":
@@ -154,49 +173,82 @@ def run_tests(
     if not program.exists():
         return {test: Outcome("FAIL", f"{program} is missing: run make setup") for test in tests}
     source = "build/mpy" if os.environ.get("MP_SOURCE") == "mpy" else "firmware"
-    process = subprocess.Popen(
-        [program, "-X", scaled_heap(heapsize, width), RUNNER, path, *tests],
-        cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": f"{source}:tests/firmware:.frozen"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    begin_s = time.monotonic()
+    (ROOT / "build").mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix="test-", dir=ROOT / "build") as folder:
+        process = subprocess.Popen(
+            [program, "-X", scaled_heap(heapsize, width), RUNNER, path, *tests],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "MICROPYPATH": f"{source}:tests/firmware:.frozen",
+                "TEST_FOLDER": str(Path(folder).relative_to(ROOT)),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            raw, times_s, hung = read_records(process, timeout_s)
+        except BaseException:  # Ctrl-C: the interpreter has a session of its own
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     end = ""
-    try:
-        raw, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
+    if hung:
         end = f"hung: MicroPython was stopped after {timeout_s:g} s"
-        os.killpg(process.pid, signal.SIGKILL)
-        raw, _ = process.communicate()
-    except BaseException:  # Ctrl-C: the interpreter has a session of its own
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
-    if not end and process.returncode < 0:
+    elif process.returncode < 0:
         end = f"MicroPython crashed: {signal.Signals(-process.returncode).name}"
-    elif not end and process.returncode > 0:
+    elif process.returncode > 0:
         end = f"MicroPython ended with exit code {process.returncode}"
-    return parse_records(raw.decode(errors="replace"), tests, end)
+    took_s = [now - before for before, now in pairwise([begin_s, *times_s])]
+    return parse_records(raw.decode(errors="replace"), tests, end, took_s)
 
 
-def parse_records(text: str, tests: list[str], end: str) -> Outcomes:
-    """What runner.py has written; `end` says why the interpreter ended before its time, if so."""
+def read_records(
+    process: subprocess.Popen[bytes], timeout_s: float
+) -> tuple[bytes, list[float], bool]:
+    """All that it prints until it ends, when each record came, and whether the next one did not
+    come in time, so that the process was killed."""
+    assert process.stdout is not None
+    raw = bytearray()
+    last_s = time.monotonic()
+    times_s: list[float] = []
+    while True:
+        left_s = last_s + timeout_s - time.monotonic()
+        if left_s <= 0 or not select.select([process.stdout], [], [], left_s)[0]:
+            os.killpg(process.pid, signal.SIGKILL)
+            rest, _ = process.communicate()
+            return bytes(raw + rest), times_s, True
+        data = os.read(process.stdout.fileno(), 65536)
+        if not data:
+            process.communicate()
+            return bytes(raw), times_s, False
+        raw += data
+        if records := data.count(SEPARATOR.encode()):
+            last_s = time.monotonic()
+            times_s += [last_s] * records
+
+
+def parse_records(text: str, tests: list[str], end: str, took_s: list[float]) -> Outcomes:
+    """What runner.py has written; `end` says why the interpreter ended before its time, if so.
+    `took_s` has one item for each record: the seconds since the one before."""
     prologue, *records = text.split(SEPARATOR)
     outcomes: Outcomes = {}
     running, output = "", ""
-    for record in records:
+    start_s = 0.0
+    took_s += [0.0] * len(records)  # those that were found after a hang
+    for record, passed_s in zip(records, took_s, strict=False):
         header, _, rest = record.partition("\n")
         verdict, _, name = header.partition(" ")
         name, _, reason = name.partition(" ")
         if verdict == "START":
-            running, output = name, rest
+            running, output, start_s = name, rest, passed_s
             continue
-        outcome = Outcome(verdict, rest if verdict == "FAIL" else reason, output)
+        text = rest if verdict == "FAIL" else reason
+        outcome = Outcome(verdict, text, output, start_s + passed_s)
         if name == "ALL":
             return {test: outcome for test in tests}
-        if verdict != "FAIL":
-            output += rest  # printed by what a test leaves behind
         outcomes[name] = outcome
         running = ""
     died_in = running

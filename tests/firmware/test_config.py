@@ -4,14 +4,8 @@ import os
 import random
 
 from lwm2m import config
-from testing import eq, raises
+from testing import FOLDER, eq, raises
 
-try:
-    os.mkdir("build/test_config")
-except OSError:
-    pass  # it is there already
-
-FOLDER = "build/test_config"
 NAME = FOLDER + "/config.json"
 KEYS = FOLDER + "/keys.json"
 GOOD = '"endpoint": "a", "server": "coap://h"'

@@ -2,9 +2,14 @@
 
 import gc
 import io
+import os
 import sys
 
 import micropython
+
+
+# A folder for files, for this interpreter alone, from the root of the checkout, where it runs.
+FOLDER = os.getenv("TEST_FOLDER")
 
 
 class SkipTest(Exception):
