@@ -6,8 +6,8 @@ import json
 
 import pytest
 from lwm2m_host.board import doctor, usb
+from lwm2m_host.checkout import CheckoutError
 from lwm2m_host.cli.app import run
-from lwm2m_host.testing.unix import UnixDeviceError
 
 
 def test_this_checkout_has_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,7 +22,7 @@ def test_what_is_missing_is_said_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing(width: int = 64) -> None:
-        raise UnixDeviceError("no MicroPython here")
+        raise CheckoutError("no MicroPython here")
 
     port = usb.Found("/dev/ttyUSB0", "", "CP210x adapter", ("ESP32_GENERIC",))
     monkeypatch.setattr(doctor, "find_micropython", missing)
@@ -57,3 +57,11 @@ def test_no_board_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     [board] = [item for item in doctor.examine() if item.name == "board"]
     assert (board.good, board.needed) == (False, False)
     assert "plug one in" in board.remedy
+
+
+@pytest.mark.parametrize(
+    ("output", "major"),
+    [("v18.19.0", 18), ("v¹.0", 0), ("v٣.0", 0), ("v" + "9" * 5000 + ".0", 0), ("", 0)],
+)
+def test_version_of_node_is_read_from_ascii_digits(output: str, major: int) -> None:
+    assert doctor.node_major(output) == major

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from lwm2m_host.board import boards, building, modules
 from lwm2m_host.board.errors import BuildError
-from lwm2m_host.checkout import find_root
-from lwm2m_host.testing.unix import find_micropython
+from lwm2m_host.checkout import find_micropython, find_root
 
 ROOT = find_root()
 FIRMWARE = ROOT / "firmware"

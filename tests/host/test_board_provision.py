@@ -25,9 +25,8 @@ from lwm2m_host import Server
 from lwm2m_host.board import provision
 from lwm2m_host.board.errors import BadSetting
 from lwm2m_host.board.remote import Identity
-from lwm2m_host.checkout import find_root
+from lwm2m_host.checkout import find_micropython, find_root
 from lwm2m_host.cli.app import run
-from lwm2m_host.testing.unix import find_micropython
 
 SECRET = "correct horse battery"
 GOOD: dict[str, Any] = {"endpoint": "urn:dev:os:x", "server": "coap://192.0.2.10"}

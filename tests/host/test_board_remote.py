@@ -145,3 +145,18 @@ def test_pieces_carry_every_byte_in_order_and_none_is_too_large(files: dict[str,
             assert begins is (name not in whole)
             whole[name] = whole.get(name, b"") + data
     assert whole == files
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (onboard.SENT + "12", 12),
+        (onboard.SENT + "¹", None),
+        (onboard.SENT + "٣", None),
+        (onboard.SENT + "9" * 5000, None),
+        (onboard.SENT, None),
+        ("12", None),
+    ],
+)
+def test_number_of_a_piece_is_read_from_ascii_digits(line: str, number: int | None) -> None:
+    assert onboard.piece_number(line) == number

@@ -61,6 +61,13 @@ def test_what_is_no_board_is_left_out_and_ports_are_in_natural_order() -> None:
     assert [item.port for item in found] == ["/dev/ttyUSB9", "/dev/ttyUSB10"]
 
 
+@pytest.mark.parametrize("name", ["tty¹", "tty٣", "tty" + "9" * 5000])
+def test_digits_that_are_no_ascii_number_are_part_of_the_name(name: str) -> None:
+    known = Descriptor("/dev/ttyUSB9", 0x10C4, 0xEA60)
+    found = usb.recognise([Descriptor(name, 0x10C4, 0xEA60), known])
+    assert {item.port for item in found} == {name, "/dev/ttyUSB9"}
+
+
 @given(
     st.lists(
         st.builds(

@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.demo.session import Session
 from lwm2m_host.demo.tour import Tour, TourFailed
 from lwm2m_host.demo.view import Row, commands, tree_table
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ PATIENCE_S = 20.0
 def _missing(width: int) -> str:
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         return str(error)
     return ""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Server
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.device import Device
-from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
+from lwm2m_host.testing.unix import UnixDevice
 
 PROGRAM = r"""
 import sys
@@ -70,7 +71,7 @@ SINGLES = (*TREES, "text", "cbor")
 def _missing(width: int) -> str:
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         return str(error)
     return ""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from lwm2m_host import Server, errors
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.cli.app import run
 from lwm2m_host.model.catalogue import Models
 from lwm2m_host.model.definitions import ObjectModel, ResourceModel
@@ -26,7 +27,7 @@ from lwm2m_host.scaffold import (
     names,
     source,
 )
-from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
+from lwm2m_host.testing.unix import UnixDevice
 
 from tests.host.test_models import definition
 from tests.host.test_validation import item
@@ -37,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _missing(width: int) -> str:
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         return str(error)
     return ""
 

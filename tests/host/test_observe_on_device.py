@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from lwm2m_host import Server, errors
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.device import Device
-from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
+from lwm2m_host.testing.unix import UnixDevice
 
 PROGRAM = r"""
 import sys, time
@@ -59,7 +60,7 @@ class Bench:
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     try:
         find_micropython(request.param)
-    except UnixDeviceError as problem:
+    except CheckoutError as problem:
         pytest.skip(str(problem))
     script = tmp_path / "device.py"
     script.write_text(PROGRAM)

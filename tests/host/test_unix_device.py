@@ -10,9 +10,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from lwm2m_host import checkout
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.errors import DeviceTimeout
 from lwm2m_host.testing import unix
-from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
+from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _missing(width: int) -> str:
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         return str(error)
     return ""
 
@@ -151,21 +153,21 @@ async def test_waiting_during_a_program_gives_the_result_or_the_error(tmp_path: 
 async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(UnixDeviceError, match="no program at"):
         await UnixDevice(tmp_path / "nothing.py").start()
-    with pytest.raises(UnixDeviceError, match="32 or 64 bits"):
+    with pytest.raises(CheckoutError, match="32 or 64 bits"):
         find_micropython(16)
     with pytest.raises(UnixDeviceError, match="source is"):
         UnixDevice("x.py", source="exe")
     monkeypatch.setenv("LWM2M_MICROPYTHON", str(tmp_path / "none"))
-    with pytest.raises(UnixDeviceError, match=r"LWM2M_MICROPYTHON=.* cannot be run"):
+    with pytest.raises(CheckoutError, match=r"LWM2M_MICROPYTHON=.* cannot be run"):
         find_micropython(64)
     monkeypatch.delenv("LWM2M_MICROPYTHON")
     monkeypatch.delenv("MICROPYTHON", raising=False)
-    monkeypatch.setattr(unix, "find_root", lambda: tmp_path)
-    with pytest.raises(UnixDeviceError, match="run `make setup`"):
+    monkeypatch.setattr(checkout, "find_root", lambda: tmp_path)
+    with pytest.raises(CheckoutError, match="run `make setup`"):
         find_micropython(64)
     (tmp_path / "build" / "micropython").mkdir(parents=True)
     (tmp_path / "build" / "micropython" / "mp32.missing").write_text("no 32-bit library\n")
-    with pytest.raises(UnixDeviceError, match="no 32-bit library"):
+    with pytest.raises(CheckoutError, match="no 32-bit library"):
         find_micropython(32)
 
 

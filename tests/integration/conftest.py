@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from lwm2m_host import Device, Server
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.coap.timing import Timing
-from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError, find_micropython
+from lwm2m_host.testing.unix import UnixDevice
 
 DEVICES = Path(__file__).with_name("devices")
 PATIENCE_S = 20.0
@@ -78,7 +79,7 @@ def width(request: pytest.FixtureRequest) -> int:
     wanted: int = request.param
     try:
         find_micropython(wanted)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         pytest.skip(str(error))
     return wanted
 

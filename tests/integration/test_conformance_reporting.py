@@ -16,10 +16,10 @@ from typing import Any
 import cbor2
 import pytest
 from lwm2m_host import Device, Server
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.reporting.events import Sent
 from lwm2m_host.reporting.observation import Observation
 from lwm2m_host.reporting.report import Notification, Send
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 from tests.integration.conftest import ENDPOINT, PATIENCE_S, Start, Station
 from tests.integration.peer import (
@@ -83,7 +83,7 @@ def widths() -> list[int]:
     for width in (64, 32):
         try:
             find_micropython(width)
-        except UnixDeviceError:
+        except CheckoutError:
             continue
         found.append(width)
     return found

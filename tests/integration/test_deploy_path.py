@@ -22,8 +22,7 @@ from lwm2m_host.board.building import Item
 from lwm2m_host.board.errors import BoardFull, RemoteError
 from lwm2m_host.board.remote import Remote
 from lwm2m_host.board.unixboard import UnixBoard
-from lwm2m_host.checkout import find_root
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
+from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 
 FIRMWARE = find_root() / "firmware"
 ENDPOINT = "urn:dev:os:deployed"
@@ -353,7 +352,7 @@ def any_width(request: pytest.FixtureRequest) -> int:
     width: int = request.param
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         pytest.skip(str(error))
     return width
 

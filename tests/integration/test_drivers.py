@@ -11,9 +11,8 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import GET
 from lwm2m_host import Server
-from lwm2m_host.checkout import find_root
+from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 from lwm2m_host.registration.events import Deregistered
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
 
 from tests.integration.conftest import PATIENCE_S, Start
 
@@ -129,7 +128,7 @@ async def test_compiled_modules_do_the_same(
 def _needs(width: int) -> None:
     try:
         find_micropython(width)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         pytest.skip(str(error))
 
 

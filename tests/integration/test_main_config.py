@@ -23,9 +23,9 @@ import aiocoap
 import aiocoap.resource
 import pytest
 from lwm2m_host import Server
-from lwm2m_host.checkout import find_root
+from lwm2m_host.checkout import find_micropython, find_root
 from lwm2m_host.registration.events import Deregistered
-from lwm2m_host.testing.unix import UnixDevice, find_micropython
+from lwm2m_host.testing.unix import UnixDevice
 
 ROOT = find_root()
 GOOD = {"endpoint": "urn:dev:os:main", "server": "coap://127.0.0.1:5683"}

@@ -19,8 +19,7 @@ import pytest
 from lwm2m_host.board import boards
 from lwm2m_host.board.remote import Remote
 from lwm2m_host.board.unixboard import UnixBoard
-from lwm2m_host.checkout import find_root
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
+from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 
 from boards.emulator import emulator
 from tests.host.test_board_images import RP2040, esp_image, uf2
@@ -161,7 +160,7 @@ def tutor(tmp_path: Path) -> Iterator[Tutor]:
     """In a clone of its own, at the point where the parts of the tutorial begin."""
     try:
         find_micropython(64)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         pytest.skip(str(error))
     folder = tmp_path / "micropython-lwm2m"
     clone(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lwm2m_host.testing.unix import UnixDeviceError, find_micropython
+from lwm2m_host.checkout import CheckoutError, find_micropython
 
 from tests.interop.peers import DEVICE, PATIENCE_S, Answer, Peer, free_port
 
@@ -19,7 +19,7 @@ def width(request: pytest.FixtureRequest) -> int:
     wanted: int = request.param
     try:
         find_micropython(wanted)
-    except UnixDeviceError as error:
+    except CheckoutError as error:
         pytest.skip(str(error))
     return wanted
 

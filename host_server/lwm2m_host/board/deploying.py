@@ -250,9 +250,9 @@ def _send(
     pieces = _pieces(missing)
 
     def watch(line: str) -> None:
-        number = line.removeprefix(onboard.SENT)
-        if number != line and number.isdigit() and int(number) < len(pieces):
-            for name, _, data in pieces[int(number)]:
+        number = onboard.piece_number(line)
+        if number is not None and number < len(pieces):
+            for name, _, data in pieces[number]:
                 if name in names:
                     progress(names[name].target, len(data))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkout import find_root
+from ..checkout import find_micropython, find_root
 from ..errors import Lwm2mError
-from ..testing.unix import find_micropython
 from . import boards, usb
 
 OLDEST_PYTHON = (3, 11)
@@ -135,8 +135,7 @@ def _group(port: str) -> str:
 
 def _emulator() -> list[Finding]:
     node = _version(["node", "--version"]) if shutil.which("node") else ""
-    number = node.lstrip("v").split(".")[0]
-    good = number.isdigit() and int(number) >= OLDEST_NODE
+    good = node_major(node) >= OLDEST_NODE
     gcc = shutil.which("arm-none-eabi-gcc")
     return [
         Finding(
@@ -153,6 +152,12 @@ def _emulator() -> list[Finding]:
             False,
         ),
     ]
+
+
+def node_major(version: str) -> int:
+    """The first number in the output of ``node --version``; 0 for anything else."""
+    found = re.match(r"v([0-9]{1,4})\.", version)
+    return int(found[1]) if found else 0
 
 
 def _version(command: list[str]) -> str:

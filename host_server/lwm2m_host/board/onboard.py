@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 
 STAGE = "/.deploy"  # files wait here until all have arrived
 PLAN = f"{STAGE}/plan.json"
@@ -145,6 +146,12 @@ def piece(parts: list[tuple[str, bool, bytes]], number: int) -> str:
         lines.append(f"f.write(binascii.a2b_base64('{text}'))")
         lines.append("f.close()")
     return "\n".join([*lines, f"print('{SENT}{number}')", ""])
+
+
+def piece_number(line: str) -> int | None:
+    """The number of a `piece` that has been written, in a line of the board's output."""
+    found = re.fullmatch(SENT + "([0-9]{1,9})", line)
+    return int(found[1]) if found else None
 
 
 COMMIT_PROGRAM = f"""{_COMMON}{_FINISH}

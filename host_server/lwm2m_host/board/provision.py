@@ -19,8 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..checkout import find_root
-from ..testing.unix import find_micropython
+from ..checkout import find_micropython, find_root
 from .boards import Board
 from .errors import BadSetting, BoardError
 from .remote import Identity

@@ -46,7 +46,7 @@ def room(remote: Remote) -> int:
         if "partition not found" in str(error):
             return 0
         raise
-    found = re.search(r"ROMFS0 partition has size (\d+) bytes", said)
+    found = re.search(r"ROMFS0 partition has size ([0-9]{1,18}) bytes", said)
     return int(found[1]) if found else 0
 
 

@@ -23,8 +23,7 @@ import tty
 from pathlib import Path
 from types import TracebackType
 
-from ..checkout import find_root
-from ..testing.unix import find_micropython
+from ..checkout import find_micropython, find_root
 from .errors import BoardError
 
 # How console.py says goodbye.
@@ -81,7 +80,7 @@ class UnixBoard:
     # --- from outside ---------------------------------------------------------------------
 
     def start(self) -> None:
-        """Plug it in. Raises BoardError, UnixDeviceError."""
+        """Plug it in. Raises BoardError, CheckoutError."""
         find_micropython(self.width)
         if not self.image.parent.is_dir():
             raise BoardError(f"no folder {self.image.parent} for the board's flash")

@@ -65,8 +65,10 @@ def recognise(ports: Iterable[PortInfo]) -> list[Found]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """For sorting: port 10 comes after port 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    """A key for sorting: port 10 comes after port 9."""
+    # Not \d, which takes digits of other scripts; `int` takes at most 4,300 digits.
+    parts = re.split(r"([0-9]{1,18})", name)
+    return [(int(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts)]
 
 
 def ports() -> list[Found]:

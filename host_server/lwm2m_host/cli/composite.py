@@ -15,13 +15,6 @@ from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl
 from .remote import ServerClient
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command("read-composite")(read_composite)
-    app.command("write-composite", context_settings={"ignore_unknown_options": True})(
-        write_composite
-    )
-
-
 def read_composite(
     ep: Endpoint,
     paths: Annotated[

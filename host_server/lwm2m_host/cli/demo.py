@@ -17,10 +17,6 @@ from .failure import Failure, WrongArgument
 TOUR_S = 9.0
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(demo)
-
-
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Go through everything once, and end.")

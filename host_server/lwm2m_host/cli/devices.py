@@ -5,15 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import typer
-
 from ..terminal import cells, console, iso, print_json, table
 from .options import DEFAULT_URL, Json, ServerUrl
 from .remote import ServerClient
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(devices)
 
 
 def summary(client: dict[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,6 @@ from .remote import ServerClient
 _REPORTS = ("notification", "send", "observation", "unreadable")
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(events)
-
-
 def events(
     ep: Annotated[str | None, typer.Argument(metavar="[EP]", help="Only this device.")] = None,
     count: Annotated[
@@ -26,7 +22,7 @@ def events(
     json: Json = False,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """Follow registrations, observations and what is reported until Ctrl-C.
+    """Follow registrations, observations, notifications and Send until Ctrl-C.
 
     JSON: one object per line: {"time" (ISO 8601), "event" (registered, updated, deregistered,
     expired), and what `devices --json` prints}; for notification and send {"endpoint", "samples":

@@ -19,11 +19,8 @@ from .options import DEFAULT_URL, Endpoint, Json, ServerUrl
 from .remote import ServerClient
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]*)?")
 _AGO = re.compile(r"([0-9]{1,9})([smhd])")
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command()(history)
 
 
 def history(
@@ -47,7 +44,7 @@ def history(
     json: Json = False,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """What a device has reported: notifications and Send, the oldest first.
+    """Print what a device has notified and sent, the oldest first.
 
     CSV and JSON (one object per line): time (the device's own where it told one), endpoint, path,
     value, type, source (observe, notify, send), received, timed (whether time is the device's).
@@ -131,7 +128,7 @@ def _moment(text: str | None) -> float | None:
     if ago:
         return time.time() - int(ago[1]) * _UNITS[ago[2]]
     try:
-        return float(text) if text.replace(".", "", 1).isdigit() else _date(text)
+        return float(text) if _SECONDS.fullmatch(text) else _date(text)
     except (ValueError, OverflowError):
         raise WrongArgument(f"expects a time as in 10m, 2h or 2025-01-31, got {text!r}") from None
 

@@ -14,10 +14,6 @@ from .failure import Failure, WrongArgument
 from .options import Json
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command("new-object")(new_object)
-
-
 def new_object(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.xml", help="A definition as in OMA's registry.")

@@ -28,13 +28,6 @@ Seconds = Annotated[int | None, typer.Option(min=0, metavar="SECONDS")]
 Number = Annotated[float | None, typer.Option(metavar="NUMBER")]
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(observe)
-    app.command("observe-composite")(observe_composite)
-    app.command()(cancel)
-    app.command()(observations)
-
-
 def observe(
     ep: Endpoint,
     paths: Paths,
@@ -62,7 +55,7 @@ def observe(
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """Follow the values of a device as it reports them, until Ctrl-C.
+    """Observe paths and print each notification, until Ctrl-C.
 
     In a terminal a table and curves; otherwise a line for each value: time, path, value, units,
     separated by tabs. JSON: {"time", "received", "endpoint", "path", "value", "units", "sequence",
@@ -101,7 +94,7 @@ def observe_composite(
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """Follow several paths of a device that are reported together, until Ctrl-C.
+    """Observe several paths that are notified together, until Ctrl-C.
 
     Prints what `observe` prints.
     """
@@ -137,7 +130,7 @@ def cancel(
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """End observations.
+    """Cancel observations.
 
     JSON: {"endpoint", "paths": [...], "ok": true} for each.
     """
@@ -171,7 +164,7 @@ def observations(
     json: Json = False,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """List what is observed.
+    """List the observations.
 
     JSON: a list of {"endpoint", "paths", "composite", "state", "since", "count", "last"}; state is
     active, or paused while the device is away.

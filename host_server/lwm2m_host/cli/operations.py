@@ -23,18 +23,6 @@ from .options import (
 from .remote import ServerClient, parse_path
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(read)
-    app.command(context_settings={"ignore_unknown_options": True})(write)
-    app.command()(execute)
-    app.command()(discover)
-    app.command(context_settings={"ignore_unknown_options": True})(create)
-    app.command()(delete)
-    app.command("write-attributes", context_settings={"ignore_unknown_options": True})(
-        write_attributes
-    )
-
-
 def read(
     ep: Endpoint,
     path: PathArgument,
@@ -208,7 +196,7 @@ def write_attributes(
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
-    """Set when a device reports: pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax.
+    """Set when a device notifies: pmin, pmax, gt, lt, st, epmin, epmax, edge, con, hqmax.
 
     JSON: {"endpoint", "path", "ok": true}.
     """
@@ -241,9 +229,13 @@ def json_object(text: str, what: str) -> dict[str, Any]:
 
 
 def _resource_node(rid: str, value: Any) -> dict[str, Any]:
-    if not (rid.isascii() and rid.isdigit()):
+    if not _is_id(rid):
         raise WrongArgument(f"expects resource ids as keys, got {rid!r}")
     return {"id": int(rid), ("values" if isinstance(value, dict) else "value"): value}
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 5
 
 
 def need(text: str, low: int, high: int, operation: str) -> Path:
@@ -263,7 +255,7 @@ def body(path: Path, text: str) -> Any:
         if not isinstance(data, dict):
             raise WrongArgument(f'{path} expects JSON as in {{"1": 60}}, got {text!r}')
         return data
-    if isinstance(data, dict) and path.depth == 3 and data and all(k.isdigit() for k in data):
+    if isinstance(data, dict) and path.depth == 3 and data and all(map(_is_id, data)):
         return data
     return text
 

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(relay)
-
-
 def relay(
     listen: Annotated[
         str,
@@ -53,7 +49,7 @@ def relay(
     log: Annotated[bool, typer.Option("--log", help="Print each datagram.")] = False,
     json: Json = False,
 ) -> None:
-    """Torture what passes between devices and a server, until Ctrl-C.
+    """Inject faults between devices and a server, until Ctrl-C.
 
     Faults are the same in both directions. JSON: one object per line: {"listen", "target",
     "seed"}, with --log {"time", "direction", "client", "size", "coap", "decision"} for each

@@ -18,10 +18,6 @@ from ..reporting.history import History, HistoryError, default_file
 from .failure import Failure, WrongArgument
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command()(serve)
-
-
 def serve(
     host: Annotated[
         str, typer.Option(help="Address for devices; :: is every address, IPv4 too.")

@@ -105,7 +105,7 @@ async def open_session(
     """Start the server and the device's program; end them however this is left.
 
     Where a port is None, its default is taken, or a free one when that is in use. Raises
-    ServerError, UnixDeviceError.
+    ServerError, UnixDeviceError, CheckoutError.
     """
     async with contextlib.AsyncExitStack() as stack:
         server = Server(port=PORT if port is None else port)

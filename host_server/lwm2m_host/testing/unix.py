@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..checkout import CheckoutError, find_root
+from ..checkout import find_micropython, find_root
 from ..errors import Lwm2mError
 
 T = TypeVar("T")
@@ -28,38 +28,7 @@ OUTPUT_LIMIT = 1_000_000  # characters that are kept, the newest ones
 
 
 class UnixDeviceError(Lwm2mError):
-    """No interpreter, no script, or the program ended when it should not have."""
-
-
-def _root() -> Path:
-    """The project's folder. Raises UnixDeviceError."""
-    try:
-        return find_root()
-    except CheckoutError as problem:
-        raise UnixDeviceError(str(problem)) from None
-
-
-def find_micropython(width: int = 64) -> Path:
-    """The interpreter of the unix port with 64 or 32 bits.
-
-    LWM2M_MICROPYTHON (and LWM2M_MICROPYTHON32) name one; otherwise it is the one that `make setup`
-    puts into build/micropython. Raises UnixDeviceError.
-    """
-    if width not in (32, 64):
-        raise UnixDeviceError(f"the unix port has 32 or 64 bits, not {width}")
-    suffix = "32" if width == 32 else ""
-    for variable in ("LWM2M_MICROPYTHON", "MICROPYTHON"):
-        named = os.environ.get(variable + suffix)
-        if named:
-            if not os.access(named, os.X_OK):
-                raise UnixDeviceError(f"{variable}{suffix}={named} cannot be run")
-            return Path(named).absolute()
-    place = _root() / "build" / "micropython" / f"mp{width}"
-    if os.access(place, os.X_OK):
-        return place
-    missing = place.with_name(place.name + ".missing")
-    reason = missing.read_text().strip() if missing.is_file() else "run `make setup`"
-    raise UnixDeviceError(f"no {width}-bit MicroPython at {place}: {reason}")
+    """No program to start, or it ended when it should not have."""
 
 
 class UnixDevice:
@@ -86,7 +55,7 @@ class UnixDevice:
         source: str | None = None,
         path: Sequence[str | Path] = (),
     ) -> None:
-        self.root = _root()
+        self.root = find_root()
         self.script = self.root / script
         self.args = [str(item) for item in args]
         self.env = dict(env or {})
@@ -146,7 +115,7 @@ class UnixDevice:
         return Path(shutil.copy(self.script, self._copy.name))
 
     async def start(self) -> None:
-        """Start the program. Raises UnixDeviceError."""
+        """Start the program. Raises UnixDeviceError, CheckoutError."""
         if self._process is not None and self.returncode is None:
             raise UnixDeviceError(f"{self.script.name} is running already")
         self._process = await asyncio.create_subprocess_exec(

@@ -1,20 +1,26 @@
-"""What the commands for boards have in common."""
+"""Options, messages and progress bars of the commands for boards."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
+from ...board import usb
 from ...errors import Lwm2mError
 from ...terminal import console
 from ..failure import Failure, WrongArgument
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 Port = Annotated[
     str | None,
@@ -34,7 +40,7 @@ BoardName = Annotated[
 
 @contextlib.contextmanager
 def failing() -> Iterator[None]:
-    """What goes wrong with a board is one line."""
+    """Turn an error of this package into a Failure: one line, exit code 1."""
     try:
         yield
     except Lwm2mError as error:
@@ -43,8 +49,6 @@ def failing() -> Iterator[None]:
 
 def the_port(port: str | None) -> str:
     """The port that is meant. Raises Failure when there is none, or more than one."""
-    from ...board import usb
-
     if port:
         return port
     found = usb.ports()
@@ -58,15 +62,6 @@ def the_port(port: str | None) -> str:
 
 def progress_bar(*, counted: bool = False) -> Progress:
     """A bar, when there is a terminal to show it: of bytes, or `counted` in things."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     out = console()
     return Progress(
         TextColumn("{task.description}"),

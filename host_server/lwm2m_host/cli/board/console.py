@@ -1,4 +1,4 @@
-"""lwm2m-host board monitor and run: what a program on a board prints"""
+"""lwm2m-host board monitor and run: the output of a program on a board"""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Annotated
 
 import typer
 
+from ...board import monitor as monitoring
+from ...board import onboard
+from ...board.remote import Remote
+from ...checkout import find_root
 from ..failure import WrongArgument
 from .common import Port, failing, interrupt, the_port
-
-
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(monitor)
-    commands.command()(run)
 
 
 def monitor(
@@ -24,8 +23,10 @@ def monitor(
         float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End after this time.")
     ] = None,
 ) -> None:
-    """Show what a board prints; keys go to it. Ctrl-] ends it, Ctrl-C stops the program there."""
-    from ...board import monitor as monitoring
+    """Show the output of a board; keys go to it.
+
+    Ctrl-] ends it, Ctrl-C stops the program there.
+    """
 
     def out(text: str) -> None:
         sys.stdout.write(text)
@@ -49,12 +50,10 @@ def run(
     ] = None,
     port: Port = None,
 ) -> None:
-    """Run a program on a board without copying it, and show what it prints.
+    """Run a program on a board without copying it, and show its output.
 
     The modules that it imports have to be there: `lwm2m-host board deploy` puts them there.
     """
-    from ...checkout import find_root
-
     with failing():
         program = find_root() / "firmware" / "main.py" if file is None else file
         if not program.is_file():
@@ -66,12 +65,9 @@ def run(
 
 
 def _run(port: str, program: Path) -> int:
-    """The program's exit code: 1 when it ended with a traceback, or was interrupted."""
-    from ...board import onboard
-    from ...board.remote import Remote
-
+    """Run a program. Returns 1 when it ended with a traceback, or was interrupted, else 0."""
     remote = Remote(port)
-    # What is no board is said in our words; and a watchdog that runs already bites nobody.
+    # Report a port without a board in our own words, and keep a running watchdog fed.
     remote.program(onboard.FEED_PROGRAM)
     before = signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, interrupt)

@@ -3,186 +3,207 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ...board import boards, building, deploying, modules, provision, remote, romfs
+from ...board.boards import Board
+from ...board.building import Item
+from ...board.deploying import Plan, Report, State
+from ...board.modules import Program
+from ...checkout import find_root
 from ...terminal import print_json
 from ..failure import Failure, WrongArgument
 from ..options import Json
-from . import saying
+from . import messages
 from .common import BoardName, Port, failing, progress_bar, the_port
 
-if TYPE_CHECKING:
-    from ...board.boards import Board
-    from ...board.building import Item
-    from ...board.deploying import State
-    from ...board.modules import Program
+TARGETS = ("files", "romfs", "frozen")
+
+App = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The program that becomes main.py: firmware/main.py."),
+]
+Extra = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", metavar="MODULE", help="A module or folder more, as formats.json or objects."
+    ),
+]
+To = Annotated[str, typer.Option(metavar="TARGET", help="files, romfs, or frozen (prints how).")]
+AppOnly = Annotated[
+    bool, typer.Option("--app-only", help="Not the package: it is frozen, or from mip.")
+]
+Source = Annotated[bool, typer.Option("--source", help="The .py files, not compiled.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where config.json and keys.json are: firmware/."),
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Hash every file on the board, not only its list.")
+]
+Factory = Annotated[
+    bool, typer.Option("--factory", help="Remove firmware updates that came over the air.")
+]
+Restart = Annotated[bool, typer.Option(help="Restart the board at the end.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only print what would be copied and removed.")
+]
 
 
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(deploy)
+@dataclass(frozen=True)
+class Options:
+    """The command line of `deploy`."""
+
+    board: str | None
+    port: str | None
+    app: Path | None
+    extra: tuple[str, ...]
+    to: str
+    app_only: bool
+    source: bool
+    config: Path | None
+    verify: bool
+    factory: bool
+    restart: bool
+    dry_run: bool
+    json: bool
+
+    @property
+    def quiet(self) -> bool:
+        """True when only the result is printed."""
+        return self.json or self.dry_run
 
 
 def deploy(
     board: BoardName = None,
     port: Port = None,
-    app: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The program that becomes main.py: firmware/main.py."),
-    ] = None,
-    extra: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with", metavar="MODULE", help="A module or folder more, as formats.json or objects."
-        ),
-    ] = None,
-    to: Annotated[
-        str, typer.Option(metavar="TARGET", help="files, romfs, or frozen (prints how).")
-    ] = "files",
-    app_only: Annotated[
-        bool, typer.Option("--app-only", help="Not the package: it is frozen, or from mip.")
-    ] = False,
-    source: Annotated[bool, typer.Option("--source", help="The .py files, not compiled.")] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where config.json and keys.json are: firmware/."),
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Hash every file on the board, not only its list.")
-    ] = False,
-    factory: Annotated[
-        bool, typer.Option("--factory", help="Remove updates that came over the air.")
-    ] = False,
-    restart: Annotated[bool, typer.Option(help="Restart the board at the end.")] = True,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be copied and removed.")
-    ] = False,
+    app: App = None,
+    extra: Extra = None,
+    to: To = "files",
+    app_only: AppOnly = False,
+    source: Source = False,
+    config: Config = None,
+    verify: Verify = False,
+    factory: Factory = False,
+    restart: Restart = True,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Put a program and the modules that it imports onto a board: what has changed.
+    """Copy a program and the modules that it imports to a board, as far as they have changed.
 
     All or nothing: until everything has arrived the board keeps what it has. config.json and
     keys.json go along when they have changed; what is not from here is left alone.
     JSON: {"board", "copied", "unchanged", "removed", "left_out", "bytes", "seconds"}.
     """
-    from ...board import boards, deploying, modules, remote
-    from ...checkout import find_root
-
-    if to not in ("files", "romfs", "frozen"):
+    if to not in TARGETS:
         raise WrongArgument(f"--to is files, romfs or frozen, not {to}")
+    given = Options(
+        board, port, app, tuple(extra or ()), to, app_only, source, config, verify, factory,
+        restart, dry_run, json,
+    )  # fmt: skip
     with failing():
-        firmware = find_root() / "firmware"
-        known = boards.load_all()
-        if to == "frozen":
-            print(_how_to_freeze(boards.load(board or "")) if board else _which_board())
-            return
-        place = remote.Remote(the_port(port))
-        main = firmware / "main.py" if app is None else app
-        boot = firmware / "boot.py"
-        # Which board it is, and so what belongs on it, is known only after a look at it.
-        asked = {module for item in known.values() for module in item.modules}
+        if to != "frozen":
+            _deploy(given, find_root() / "firmware")
+        elif board is None:
+            raise WrongArgument("--to frozen needs --board")
+        else:
+            print(_how_to_freeze(boards.load(board)))
 
-        def find(more: Iterable[str]) -> Program:
-            program = modules.find(main, firmware, [*(extra or ()), *more], boot)
-            return program.without_package() if app_only else program
 
-        settings = _settings(config, firmware)
-        state = deploying.survey(
-            place, [*_named(find(asked).files, source), *settings], verify=verify
-        )
-        chosen = remote.choose(known, board, state.identity)
-        _check_version(state, source)
-        quiet = json or dry_run
-        program = find(chosen.modules)
-        items = _built(chosen, program.files, source, quiet)
-        if to == "romfs":
-            items = _to_romfs(place, chosen, items)
-        if config is None:
-            settings = [item for item in settings if item.target not in state.kept]
-        todo = deploying.plan(state, [*items, *settings], factory=factory)
-        if dry_run:
-            saying.plan(todo)
-            place.call("resume", "exec", "")
-            return
-        with progress_bar() as progress:
-            task = progress.add_task("copying", total=todo.size)
-            report = deploying.carry_out(
-                place,
-                state,
-                todo,
-                restart=restart,
-                progress=lambda name, size: progress.update(task, advance=size, description=name),
-            )
-    if json:
-        print_json(
-            {
-                "board": chosen.name,
-                "copied": report.copied,
-                "unchanged": report.unchanged,
-                "removed": report.removed,
-                "left_out": program.left_out,
-                "bytes": report.size,
-                "seconds": round(report.seconds, 2),
-            }
-        )
+def _deploy(given: Options, firmware: Path) -> None:
+    place = remote.Remote(the_port(given.port))
+    known = boards.load_all()
+    settings = _settings(given.config, firmware)
+    state = _survey(place, given, firmware, known.values(), settings)
+    chosen = remote.choose(known, given.board, state.identity)
+    _check_version(state, given.source)
+    program = _program(given, firmware, chosen.modules)
+    items = _built(chosen, program, given)
+    if given.to == "romfs":
+        items = _to_romfs(place, chosen, items)
+    if given.config is None:
+        settings = [item for item in settings if item.target not in state.kept]
+    plan = deploying.plan(state, [*items, *settings], factory=given.factory)
+    if given.dry_run:
+        messages.print_plan(plan)
+        place.call("resume", "exec", "")
         return
-    saying.report(report, chosen, place.port)
-    saying.notes(state, settings, program.left_out, program.unsure, factory)
+    report = _carry_out(place, state, plan, given.restart)
+    if given.json:
+        print_json(_as_json(chosen, report, program))
+        return
+    messages.print_report(report, chosen, place.port)
+    messages.print_notes(state, settings, program, given.factory)
     if chosen.port != "unix":
-        saying.localhost(settings)
+        messages.warn_of_localhost(settings)
 
 
-def _named(files: dict[str, Path], source: bool) -> list[Item]:
-    """Items that have only their names yet: what to look for on the board."""
-    from ...board.building import Item, compiled_name
-
-    return [Item(t if source else compiled_name(t), p, -1, "") for t, p in files.items()]
+def _program(given: Options, firmware: Path, more: Iterable[str]) -> Program:
+    """The application with every module that it needs. Raises BuildError."""
+    main = firmware / "main.py" if given.app is None else given.app
+    program = modules.find(main, firmware, [*given.extra, *more], firmware / "boot.py")
+    return program.without_package() if given.app_only else program
 
 
 def _settings(config: Path | None, firmware: Path) -> list[Item]:
-    """config.json and keys.json, judged before they go anywhere."""
-    from ...board import provision
-    from ...board.building import Item
-    from ...board.deploying import SETTINGS
-
+    """config.json and keys.json, checked before they go anywhere. Raises BadSetting."""
     folder = firmware if config is None else config
-    if config is not None and not (folder / provision.CONFIG).is_file():
+    there = (folder / provision.CONFIG).is_file()
+    if config is not None and not there:
         raise WrongArgument(f"no {provision.CONFIG} in {folder}")
-    found = [Item.of(name, folder / name) for name in SETTINGS if (folder / name).is_file()]
-    if (folder / provision.CONFIG).is_file():
+    if there:
         provision.check_folder(folder)
-    return found
+    names = deploying.SETTINGS
+    return [Item.of(name, folder / name) for name in names if (folder / name).is_file()]
+
+
+def _survey(
+    place: remote.Remote,
+    given: Options,
+    firmware: Path,
+    known: Iterable[Board],
+    settings: list[Item],
+) -> State:
+    """The state of the board. Which board it is, and so what belongs on it, is known only
+    afterwards: it is asked for the modules of every board."""
+    asked = {module for board in known for module in board.modules}
+    files = _program(given, firmware, asked).files
+    named = [
+        Item(target if given.source else building.compiled_name(target), path, -1, "")
+        for target, path in files.items()
+    ]
+    return deploying.survey(place, [*named, *settings], verify=given.verify)
 
 
 def _check_version(state: State, source: bool) -> None:
-    from ...board.building import MPY_VERSION
-
-    if not source and state.identity.mpy_version != MPY_VERSION:
+    if not source and state.identity.mpy_version != building.MPY_VERSION:
         raise Failure(
             f"{state.identity} reads .mpy version {state.identity.mpy_version}, mpy-cross writes "
-            f"{MPY_VERSION}: flash MicroPython 1.25 or later, or use --source"
+            f"{building.MPY_VERSION}: flash MicroPython 1.25 or later, or use --source"
         )
 
 
-def _built(board: Board, files: dict[str, Path], source: bool, quiet: bool) -> list[Item]:
-    from ...board import building
-
+def _built(board: Board, program: Program, given: Options) -> list[Item]:
     with progress_bar(counted=True) as progress:
-        task = progress.add_task("compiling", total=len(files), visible=not quiet)
+        task = progress.add_task("compiling", total=len(program.files), visible=not given.quiet)
         return building.build(
-            board, files, source=source, progress=lambda _: progress.advance(task)
+            board,
+            program.files,
+            source=given.source,
+            progress=lambda _: progress.advance(task),
         )
 
 
-def _to_romfs(place: Any, board: Board, items: list[Item]) -> list[Item]:
-    """Modules into the ROMFS partition. Returns what must stay files: MicroPython starts
+def _to_romfs(place: remote.Remote, board: Board, items: list[Item]) -> list[Item]:
+    """Copy modules into the ROMFS partition. Returns what must stay files: MicroPython starts
     boot.py and main.py from nowhere else."""
-    from ...board import romfs
-    from ...board.building import SOURCES_ONLY
-
-    image = romfs.build(board, [item for item in items if item.target not in SOURCES_ONLY])
+    image = romfs.build(
+        board, [item for item in items if item.target not in building.SOURCES_ONLY]
+    )
     size = image.stat().st_size
     room = romfs.room(place)
     if not room:
@@ -193,12 +214,34 @@ def _to_romfs(place: Any, board: Board, items: list[Item]) -> list[Item]:
     if size > room:
         raise Failure(f"the image has {size} bytes, the ROMFS partition {room}")
     romfs.deploy(place, image)
-    return [item for item in items if item.target in SOURCES_ONLY]
+    return [item for item in items if item.target in building.SOURCES_ONLY]
+
+
+def _carry_out(place: remote.Remote, state: State, plan: Plan, restart: bool) -> Report:
+    with progress_bar() as progress:
+        task = progress.add_task("copying", total=plan.size)
+        return deploying.carry_out(
+            place,
+            state,
+            plan,
+            restart=restart,
+            progress=lambda name, size: progress.update(task, advance=size, description=name),
+        )
+
+
+def _as_json(board: Board, report: Report, program: Program) -> dict[str, object]:
+    return {
+        "board": board.name,
+        "copied": report.copied,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "left_out": program.left_out,
+        "bytes": report.size,
+        "seconds": round(report.seconds, 2),
+    }
 
 
 def _how_to_freeze(board: Board) -> str:
-    from ...checkout import find_root
-
     place = board.manifest.relative_to(find_root())
     more = f" BOARD={board.name}" if board.port != "unix" else ""
     return (
@@ -208,7 +251,3 @@ def _how_to_freeze(board: Board) -> str:
         "files.\nThen flash what was built, and deploy the rest: "
         "lwm2m-host board deploy --app-only"
     )
-
-
-def _which_board() -> str:
-    raise WrongArgument("--to frozen needs --board")

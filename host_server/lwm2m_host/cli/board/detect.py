@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ...board import boards, usb
+from ...board.errors import BoardError
+from ...board.remote import Remote
 from ...terminal import cells, console, print_json, table
 from ..options import Json
 from .common import failing
-
-
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(detect)
 
 
 def detect(
@@ -26,10 +25,6 @@ def detect(
 
     JSON: a list of {"port", "drive", "kind", "boards", "serial_number", "usb_id", "says"}.
     """
-    from ...board import boards, usb
-    from ...board.errors import BoardError
-    from ...board.remote import Remote
-
     found: list[dict[str, Any]] = []
     with failing():
         known = boards.load_all()

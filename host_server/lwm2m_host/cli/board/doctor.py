@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from ...board import doctor as examining
 from ...terminal import cells, console, print_json, table
 from ..options import Json
 
 
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(doctor)
-
-
 def doctor(json: Json = False) -> None:
-    """Say what is here for work with boards, what is missing, and how to get it.
+    """List what work with boards needs, what is missing, and how to get it.
 
     Exit code 1: something is missing without which nothing works.
     JSON: a list of {"name", "good", "detail", "needed", "remedy"}.
     """
-    from ...board import doctor as examining
-
     found = examining.examine()
     if json:
         print_json([vars(item) for item in found])

@@ -8,12 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ...board import boards, flashing, images
 from ..failure import Failure, WrongArgument
 from .common import Port, failing, progress_bar, the_port
-
-
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(flash)
 
 
 def flash(
@@ -35,8 +32,6 @@ def flash(
     ] = False,
 ) -> None:
     """Put MicroPython onto a board."""
-    from ...board import boards, flashing, images
-
     with failing():
         chosen = boards.load(board)
         if chosen.flash_method == "none":

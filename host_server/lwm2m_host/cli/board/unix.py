@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
+from ...board.boards import load
+from ...board.building import build_folder
+from ...board.unixboard import UnixBoard
 from ..failure import Failure, WrongArgument
 from .common import failing, interrupt
-
-
-def add_to(commands: typer.Typer) -> None:
-    commands.command()(unix)
 
 
 def unix(
@@ -32,10 +31,6 @@ def unix(
     ] = None,
 ) -> None:
     """Be a board without hardware, until Ctrl-C: prints the port to deploy to."""
-    from ...board.boards import load
-    from ...board.building import build_folder
-    from ...board.unixboard import UnixBoard
-
     if width not in (32, 64):
         raise WrongArgument(f"--width is 64 or 32, not {width}")
     with failing():
