@@ -14,11 +14,7 @@ import pytest
 from lwm2m_host import Server, errors
 from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.cli.app import run
-from lwm2m_host.model.catalogue import Models
-from lwm2m_host.model.definitions import ObjectModel, ResourceModel
-from lwm2m_host.model.values import EPOCH, DataType, ObjLink
-from lwm2m_host.model.xml import parse_xml
-from lwm2m_host.scaffold import (
+from lwm2m_host.cli.scaffold import (
     NAME_LENGTH,
     RESERVED,
     attribute,
@@ -27,6 +23,10 @@ from lwm2m_host.scaffold import (
     names,
     source,
 )
+from lwm2m_host.model.catalogue import Models
+from lwm2m_host.model.definitions import ObjectModel, ResourceModel
+from lwm2m_host.model.values import EPOCH, DataType, ObjLink
+from lwm2m_host.model.xml import parse_xml
 from lwm2m_host.testing.unix import UnixDevice
 
 from tests.host.test_models import definition

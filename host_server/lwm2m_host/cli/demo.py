@@ -11,7 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import Lwm2mError
+from .. import Lwm2mError
+from ..demo.live import LiveDemo
+from ..demo.session import DeviceDied, open_session
+from ..demo.tour import Tour
+from ..terminal import cells, console
 from .failure import Failure, WrongArgument
 
 TOUR_S = 9.0
@@ -37,7 +41,7 @@ def demo(
     """
     if width not in (32, 64):
         raise WrongArgument(f"--width is 64 or 32, not {width}")
-    # Whatever happens is on the screen already.
+    # The screen shows already what would be logged.
     logging.basicConfig(handlers=[logging.NullHandler()])
     code = asyncio.run(_until_signalled(_demo(once, port, http_port, width)))
     if code and once:
@@ -45,7 +49,7 @@ def demo(
 
 
 async def _until_signalled(work: Coroutine[Any, Any, None]) -> int:
-    """Run until it ends, or a signal cancels it, once. Returns 0, or 128 and the signal."""
+    """Run `work` until it ends, or a signal cancels it. Returns 0, or 128 and the signal."""
     task = asyncio.ensure_future(work)
     told: list[int] = []
 
@@ -63,12 +67,6 @@ async def _until_signalled(work: Coroutine[Any, Any, None]) -> int:
 
 
 async def _demo(once: bool, port: int | None, http_port: int | None, width: int) -> None:
-    # Here, because the other commands do not need them and start faster without.
-    from ..demo.live import LiveDemo
-    from ..demo.session import DeviceDied, open_session
-    from ..demo.tour import Tour
-    from ..terminal import cells, console
-
     out = console()
     notes: list[str] = []
     try:

@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from ..model.path import Path
+from .. import Path
 from ..terminal import cells, console, iso, local_time, print_json, rows, table, value_text
 from .failure import Failure
 from .plot import plot

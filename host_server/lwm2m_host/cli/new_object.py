@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ..errors import ModelError
+from .. import ModelError
 from ..model.xml import parse_xml
 from ..terminal import print_json
 from .failure import Failure, WrongArgument
 from .options import Json
+from .scaffold import class_name, module_name, source
 
 
 def new_object(
@@ -28,9 +29,6 @@ def new_object(
 
     One module for each object in the file. JSON: a list of {"file", "class", "object"}.
     """
-    # Here, because the other commands start faster without.
-    from ..scaffold import class_name, module_name, source
-
     try:
         models = parse_xml(file.read_bytes(), str(file))
     except (ModelError, OSError) as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..model.path import Path
+from .. import Path
 from ..terminal import cells, console, plain, print_json, rows, table
 from .failure import WrongArgument
 from .options import (

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ..errors import ServerError
+from .. import ServerError
+from ..faults import Entry, FaultError, Faults, Relay
 from ..terminal import print_json
 from .failure import Failure, WrongArgument
 from .options import Json
-
-if TYPE_CHECKING:
-    from ..faults import Entry, Faults, Relay
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 
@@ -55,9 +53,6 @@ def relay(
     "seed"}, with --log {"time", "direction", "client", "size", "coap", "decision"} for each
     datagram, and at the end {"up", "down", "rebinds"} with the counters.
     """
-    # Here, because the other commands start faster without.
-    from ..faults import FaultError, Faults
-
     try:
         faults = Faults(
             loss=loss,
@@ -87,8 +82,6 @@ async def _relay(
     log: bool,
     json: bool,
 ) -> None:
-    from ..faults import Relay
-
     def show(entry: Entry) -> None:
         if json:
             print_json(entry.as_dict())

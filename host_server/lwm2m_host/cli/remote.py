@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ..errors import PathError
-from ..model.path import Path
+from .. import Path, PathError
 from .failure import Failure, WrongArgument
 
 _ARGUMENT_ERRORS = (

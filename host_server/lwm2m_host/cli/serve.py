@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from ..errors import Lwm2mError, ModelError
-from ..model.catalogue import Models
-from ..reporting.history import History, HistoryError, default_file
+from .. import History, Lwm2mError, ModelError, Models, Server
+from ..reporting.history import HistoryError, default_file
+from ..web import ControlPlane
 from .failure import Failure, WrongArgument
 
 
@@ -100,10 +100,6 @@ def setup_logging(verbose: bool) -> None:
 async def _serve(
     host: str, port: int, http_port: int, definitions: Models, history: History
 ) -> None:
-    # Here, because the other commands do not need them and start faster without.
-    from ..server import Server
-    from ..web import ControlPlane
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

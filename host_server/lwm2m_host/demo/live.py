@@ -12,10 +12,7 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
-from ..device import Device
-from ..errors import Lwm2mError, NotRegistered
-from ..events import Event
-from ..registration.events import Deregistered, Expired, Registered, Updated
+from .. import Deregistered, Device, Event, Expired, Lwm2mError, NotRegistered, Registered, Updated
 from ..terminal import cells
 from .session import STEP_S, Session
 from .tour import NEW_LIFETIME_S

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..device import Device
-from ..errors import DeviceTimeout, Lwm2mError, ServerError
-from ..registration.events import Deregistered
-from ..server import Server
+from .. import Deregistered, Device, DeviceTimeout, Lwm2mError, Server, ServerError
 from ..testing.unix import UnixDevice
 from ..web import ControlPlane
 

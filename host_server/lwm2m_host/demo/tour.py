@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from ..errors import DeviceTimeout, Lwm2mError, MethodNotAllowed, ResponseError
-from ..registration.events import Updated
+from .. import DeviceTimeout, Lwm2mError, MethodNotAllowed, ResponseError, Updated
 from .session import STEP_S, DeviceDied, Session
 from .view import Row, object_names, read_tree, tree_table
 

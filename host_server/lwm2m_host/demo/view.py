@@ -10,8 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..device import Device
-from ..model.path import Path
+from .. import Device, Path
 from ..terminal import cells, rows
 from ..web.api.nodes import node
 from .session import HTTP_PORT, STEP_S, Session

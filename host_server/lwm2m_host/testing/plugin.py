@@ -25,9 +25,8 @@ import pytest
 
 # Every pytest run of the project loads this file: the server is imported where it is used.
 if TYPE_CHECKING:
-    from ..device import Device
+    from .. import Device, Server
     from ..faults import Faults, Relay
-    from ..server import Server
     from .unix import UnixDevice
 
 REGISTRATION_TIMEOUT_S = 20.0
@@ -47,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 async def lwm2m_server() -> AsyncIterator[Server]:
     """A server of its own for each test, on a free port of 127.0.0.1."""
-    from ..server import Server
+    from .. import Server
 
     async with Server(port=0) as server:
         yield server
@@ -79,7 +78,7 @@ async def lwm2m_device(
     request: pytest.FixtureRequest, lwm2m_server: Server, lwm2m_process: UnixDevice
 ) -> Device:
     """A handle on a device of the unix port, registered with `lwm2m_server`."""
-    from ..errors import DeviceTimeout
+    from .. import DeviceTimeout
 
     options = _options(request)
     timeout_s = options.get("timeout_s", REGISTRATION_TIMEOUT_S)

@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .. import Lwm2mError
 from ..checkout import find_micropython, find_root
-from ..errors import Lwm2mError
 
 T = TypeVar("T")
 

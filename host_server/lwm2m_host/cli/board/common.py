@@ -17,8 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ... import Lwm2mError
 from ...board import usb
-from ...errors import Lwm2mError
 from ...terminal import console
 from ..failure import Failure, WrongArgument
 

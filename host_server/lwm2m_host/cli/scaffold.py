@@ -13,9 +13,9 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable
 
-from .model.definitions import ObjectModel, ResourceModel
-from .model.ranges import Range, parse_range
-from .model.values import DataType
+from ..model.definitions import ObjectModel, ResourceModel
+from ..model.ranges import Range, parse_range
+from ..model.values import DataType
 
 WIDTH = 99
 NAME_LENGTH = 15  # a name costs its length in RAM
