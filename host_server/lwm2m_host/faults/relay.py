@@ -20,6 +20,7 @@ MAX_CLIENTS = 256  # the one that was silent longest makes room
 MAX_DEAF = 64  # source ports that were rebound stay bound, and deaf, as long as there is room
 MAX_WAITING = 10_000  # datagrams that are delayed or held back
 LARGEST = 65535
+BUFFER = 1 << 20  # bytes asked for, for what comes while others have their turn
 
 Address = tuple[str, int]
 
@@ -289,6 +290,7 @@ class Relay:
         sock = socket.socket(self._family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
             sock.connect(self._place)
         except OSError:
             sock.close()
@@ -447,6 +449,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         sock.bind(place)
     except (OSError, OverflowError) as error:
         sock.close()
