@@ -9,7 +9,7 @@ if hasattr(micropython, "alloc_emergency_exception_buf"):
 
 # A board that has been given an update in a file starts what its turn it is.
 if "slots.bin" in os.listdir():
-    from lwm2m.ports.file_slots import boot
+    from lwm2m.ports.update.file import boot
 
     print("slot: %s" % boot())
     del boot

@@ -16,7 +16,7 @@ from lwm2m.config import ConfigError, load
 from lwm2m.formats.text import Text
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Humidity, Temperature
-from lwm2m.ports.upkeep import Upkeep
+from lwm2m.supervisor import Upkeep
 
 ON_A_BOARD = hasattr(machine, "reset")
 

@@ -6,7 +6,7 @@ which is private. It is used in one place, `_readable`.
 
 import asyncio
 
-from lwm2m.ports.clock import Deadline
+from lwm2m.clock import Deadline
 
 
 async def drive(client):

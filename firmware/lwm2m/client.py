@@ -18,10 +18,10 @@ from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
 from lwm2m.formats.link import Link
 from lwm2m.formats.tlv import Tlv
-from lwm2m.interfaces.registration import Registration
+from lwm2m.registration.registration import Registration
 from lwm2m.objects.security import Security
 from lwm2m.objects.server import Server
-from lwm2m.ports.clock import Clock
+from lwm2m.clock import Clock
 
 _NEVER_MS = const(3600000)
 # Datagrams handled in one step before timers get their turn
@@ -41,7 +41,7 @@ class Client:
     bytes.
     """
 
-    # Called as on_notify(fate, observation) for each notification (interfaces.reporting)
+    # Called as on_notify(fate, observation) for each notification (reporting.scheduler)
     on_notify = None
 
     def __init__(
@@ -186,7 +186,7 @@ class Client:
             if not burst:
                 due = 0
         if self.timers:
-            from lwm2m.ports.timers import run
+            from lwm2m.timers import run
 
             due = min(due, run(self))
         for registration in self.registrations:
@@ -213,7 +213,7 @@ class Client:
     def send(self, *paths):
         """Send the values at `paths`, such as "/3303/0", to every server (LwM2M 1.1 §6.4.6).
         Returns a `Report`, which knows what has become of it."""
-        from lwm2m.interfaces.sending import send
+        from lwm2m.reporting.send import send
 
         return send(self, paths)
 
@@ -234,7 +234,7 @@ class Client:
 
     def after(self, ms, callback):
         """Call `callback()` in `ms` milliseconds, from `step`."""
-        from lwm2m.ports.timers import add
+        from lwm2m.timers import add
 
         add(self, ms, callback)
 
@@ -242,7 +242,7 @@ class Client:
         """For a handler that needs time: returns an object with `answer(code, payload, format)`,
         to be called when it is done; the server is told to wait (RFC 7252 §5.2.2). Up to 8 for
         each server; more are refused with 5.03."""
-        from lwm2m.coap.later import Later
+        from lwm2m.coap.separate import Later
 
         return Later(self.current.exchange, self)
 
@@ -290,7 +290,7 @@ class Client:
 
     def stop(self, deregister=True, timeout_ms=5000):
         """De-register and wait for it, at most `timeout_ms`. Not under asyncio: `leave` there."""
-        from lwm2m.ports.timers import finish
+        from lwm2m.timers import finish
 
         self.leave(deregister)
         finish(self, timeout_ms)

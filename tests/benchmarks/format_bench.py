@@ -19,7 +19,7 @@ from device_runs import MPY, finish, prepare, running
 FORMATS = ("tlv", "text", "opaque", "cbor", "senml_json", "senml_cbor", "json", "lwm2m_cbor")
 
 # Folders whose modules a program adds, or that are loaded when they are first needed
-OPTIONAL = ("formats", "objects", "interfaces", "coap")
+OPTIONAL = ("formats", "objects", "management", "reporting", "coap")
 
 
 def measure_formats() -> dict[str, float]:

@@ -13,6 +13,7 @@ import sys
 from lwm2m.client import Client
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
+from lwm2m.dispatch import serve
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.json import Json
 from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
@@ -20,7 +21,6 @@ from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlEtchJson, SenmlJson
 from lwm2m.formats.text import Text
-from lwm2m.interfaces.management import serve
 from lwm2m.objects.base import Object
 
 STR, FLOAT, BOOL, OPAQUE, OBJLNK, CORELNK, MULTI = 1, 4, 5, 6, 8, 9, 0x80

@@ -38,8 +38,8 @@ from lwm2m.coap.message import Message
 from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.text import Text
 from lwm2m.objects.base import Lwm2mError, Object
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 from lwm2m.types import INT, MANDATORY, OPAQUE, RW, STR, E, R, W
 
 CONTINUE, BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, INCOMPLETE = 0x5F, 0x80, 0x84, 0x85, 0x88

@@ -4,8 +4,8 @@ import time
 
 from testing import eq, heap_locked
 
-from lwm2m.ports.clock import Clock, Deadline
-from lwm2m.ports.fake_clock import FakeClock
+from lwm2m.clock import Clock, Deadline
+from lwm2m.testing.fake_clock import FakeClock
 
 # ticks_ms counts from 0 to this: 2**30 - 1 on most boards
 LAST_TICK = time.ticks_add(0, -1)

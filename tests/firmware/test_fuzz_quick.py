@@ -30,8 +30,8 @@ from wire import (
 
 from lwm2m.client import Client
 from lwm2m.objects.base import Object
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 
 FETCH = 5
 COUNT = 6000

@@ -9,8 +9,8 @@ from testing import eq, raises
 from lwm2m.client import Client
 from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.text import Text
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 
 CON, NON, ACK, RST = 0, 1, 2, 3
 GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH = 1, 2, 3, 4, 5, 6, 7

@@ -33,7 +33,7 @@ from testing import allocated, eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
-from lwm2m.interfaces.management import serve
+from lwm2m.dispatch import serve
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
 from lwm2m.types import BOOL, FLOAT, INT, MANDATORY, MULTI, OPAQUE, RW, STR, E, R, W

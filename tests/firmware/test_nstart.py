@@ -35,8 +35,8 @@ from lwm2m.coap.exchange import Exchange
 from lwm2m.coap.message import Message, Ring
 from lwm2m.formats.text import Text
 from lwm2m.objects.base import Object
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 from lwm2m.types import INT, OPAQUE, RW, E, R
 
 LOCATION = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"5a3f")]

@@ -16,7 +16,7 @@ from lwm2m.objects.ipso_light import Dimmer, Light
 from lwm2m.objects.ipso_power import Energy, PowerMeasurement
 from lwm2m.objects.ipso_quantity import Voltage
 from lwm2m.objects.ipso_timer import Stopwatch, Timer
-from lwm2m.ports.timers import run
+from lwm2m.timers import run
 from lwm2m.types import BOOL, FLOAT
 
 BAD_REQUEST, NOT_FOUND = 0x80, 0x84

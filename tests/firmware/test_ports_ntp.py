@@ -11,7 +11,7 @@ import time
 from testing import eq, raises
 
 from lwm2m.ports import ntp
-from lwm2m.ports.fake_clock import FakeClock
+from lwm2m.testing.fake_clock import FakeClock
 from lwm2m.ports.ntp import DENIED, FOREIGN, RATE, UNUSABLE, Ntp, date, parse
 
 COOKIE = b"\x01\x23\x45\x67\x89\xab\xcd\xef"

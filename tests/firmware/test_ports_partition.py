@@ -109,8 +109,8 @@ class FakeSys:
 def esp32():
     """A board whose first partition runs, and the class of its slots."""
     sys.modules["esp32"] = FakeModule
-    from lwm2m.ports import trial
-    from lwm2m.ports.partition_slots import PartitionSlots
+    from lwm2m.ports.update import trial
+    from lwm2m.ports.update.partition import PartitionSlots
 
     trial.sys = FakeSys
     FakePartition.board = board = Esp32()
@@ -205,7 +205,7 @@ def test_partition_cut_at_every_write():
 
 
 def test_firmware_without_rollback_or_partitions_marks_nothing():
-    from lwm2m.ports import trial
+    from lwm2m.ports.update import trial
 
     def refuse():
         raise OSError(-261)

@@ -14,7 +14,7 @@ import sys
 
 from testing import eq, raises
 
-from lwm2m.ports.fake_clock import FakeClock
+from lwm2m.testing.fake_clock import FakeClock
 
 
 class Peer:

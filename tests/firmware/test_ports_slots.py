@@ -12,9 +12,10 @@ import sys
 
 from testing import eq, raises
 
-from lwm2m.ports import backup, file_slots
-from lwm2m.ports.file_slots import FileSlots, Image
-from lwm2m.ports.slots import Slots
+from lwm2m.ports import backup
+from lwm2m.ports.update import file as file_slots
+from lwm2m.ports.update.file import FileSlots, Image
+from lwm2m.ports.update.slots import Slots
 
 FOLDER = "build/test_slots_%d/" % random.getrandbits(24)
 BLOCK = 4096

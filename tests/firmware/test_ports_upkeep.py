@@ -4,7 +4,7 @@ from test_loopback import CON, CONTENT, GET, OBSERVE, Bench
 from testing import eq
 
 from lwm2m.objects.ipso import Temperature
-from lwm2m.ports.upkeep import Upkeep
+from lwm2m.supervisor import Upkeep
 
 
 class Link:

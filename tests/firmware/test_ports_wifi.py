@@ -17,7 +17,7 @@ import sys
 
 from testing import eq, heap_locked, raises
 
-from lwm2m.ports.fake_clock import FakeClock
+from lwm2m.testing.fake_clock import FakeClock
 
 SSID = "workshop"
 PASSWORD = "correct horse"

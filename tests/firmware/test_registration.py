@@ -31,7 +31,7 @@ from lwm2m.client import Client, parse_uri
 from lwm2m.objects.base import Object
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.loopback import Loopback
 
 BAD_REQUEST, FORBIDDEN, NOT_FOUND, PRECONDITION_FAILED = 0x80, 0x83, 0x84, 0x8C
 DAY_S = 86400

@@ -38,7 +38,7 @@ from testing import eq, heap_locked
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson
-from lwm2m.interfaces.reporting import Reporting
+from lwm2m.reporting.scheduler import Reporting
 from lwm2m.objects.access_control import READ, Access, AccessControl
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device

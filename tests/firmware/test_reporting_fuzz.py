@@ -6,10 +6,10 @@ that nobody observes, and in the end everything has been given back."""
 import random
 import sys
 
-import lwm2m.interfaces.delivery as delivery
-import lwm2m.interfaces.management as management
-import lwm2m.interfaces.observation as observation_module
-import lwm2m.interfaces.reporting as reporting
+import lwm2m.reporting.notify as delivery
+import lwm2m.dispatch as management
+import lwm2m.reporting.observation as observation_module
+import lwm2m.reporting.scheduler as reporting
 from test_loopback import (
     ACCEPT,
     ACK,

@@ -6,7 +6,7 @@ import json
 import random
 import struct
 
-import lwm2m.interfaces.samples as samples
+import lwm2m.reporting.storing as samples
 from test_loopback import (
     ACCEPT,
     ACK,

@@ -1,7 +1,7 @@
 # timeout: 300
 """Send (LwM2M 1.1 Core §6.4.6): values that nobody has asked for, now or with their history."""
 
-import lwm2m.interfaces.samples as samples
+import lwm2m.reporting.storing as samples
 from test_loopback import (
     ACCEPT,
     ACK,
@@ -27,7 +27,7 @@ from testing import eq, raises
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson
-from lwm2m.interfaces.sending import Report
+from lwm2m.reporting.send import Report
 from lwm2m.objects.access_control import READ, Access, AccessControl
 from lwm2m.objects.base import Object
 from lwm2m.types import OPAQUE, STR, E, R

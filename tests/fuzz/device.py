@@ -13,8 +13,8 @@ from lwm2m.formats.text import Text
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 
 
 def load_all():
@@ -25,19 +25,21 @@ def load_all():
     """
     for i in range(128):
         str(chr(i))[0]
-    for room in ("coap", "formats", "interfaces"):
+    for room in ("coap", "formats", "management", "reporting"):
         for entry in os.ilistdir(lwm2m.__path__ + "/" + room):
             name = entry[0].rsplit(".", 1)
             if name[-1] in ("py", "mpy"):
                 gc.collect()
                 __import__("lwm2m." + room + "." + name[0])
-    __import__("lwm2m.ports.timers")
+    __import__("lwm2m.timers")
 
 
 load_all()
 
-from lwm2m.interfaces import observing, samples, sending  # noqa: E402
-from lwm2m.interfaces.reporting import Reporting  # noqa: E402
+from lwm2m.reporting import observe as observing  # noqa: E402
+from lwm2m.reporting import send as sending  # noqa: E402
+from lwm2m.reporting import storing as samples  # noqa: E402
+from lwm2m.reporting.scheduler import Reporting  # noqa: E402
 
 STR, INT, UINT, FLOAT, BOOL, OPAQUE, TIME, OBJLNK, CORELNK = range(1, 10)
 R, W, RW, E, MULTI = 0x10, 0x20, 0x30, 0x40, 0x80

@@ -47,7 +47,7 @@ def _import_clock() -> None:
     fake.ticks_diff = lambda end, start: end - start
     sys.modules["time"] = fake
     try:
-        importlib.import_module("lwm2m.ports.clock")
+        importlib.import_module("lwm2m.clock")
     finally:
         sys.modules["time"] = real
 

@@ -19,7 +19,7 @@ import lwm2m.coap.exchange
 from corpus import corpus, observes
 from device import Subject
 from heap import fill, taken
-from lwm2m.formats.base import SCRATCH
+from lwm2m.formats.codec import SCRATCH
 from wire import (
     ACCEPT,
     ACK,
@@ -63,7 +63,7 @@ ENOUGH_FAILURES = 5
 BUSY = 60  # steps in a row that ask for another one at once
 RECENT = 32  # confirmable notifications that are remembered
 PATIENCE_S = 60
-REGISTERING = 2  # a state of interfaces.registration
+REGISTERING = 2  # a state of registration.registration
 SETTLING = 3000  # steps for what is under way
 HEX = 240
 

@@ -12,7 +12,7 @@ from lwm2m_host.cli.app import run
 
 ALL = boards.load_all()
 FIRMWARE = find_root() / "firmware"
-SLOTS = "lwm2m/ports/partition_slots.py"
+SLOTS = "lwm2m/ports/update/partition.py"
 
 
 @pytest.mark.parametrize("board", ALL.values(), ids=lambda board: board.name)
@@ -20,8 +20,8 @@ def test_a_board_with_partitions_gets_the_slots_in_them(board: boards.Board) -> 
     main, boot = FIRMWARE / "main.py", FIRMWARE / "boot.py"
     found = modules.find(main, FIRMWARE, board.modules, boot)
     assert (SLOTS in found.files) is (board.port == "esp32")
-    assert "lwm2m/ports/slots.py" in found.files
-    assert "lwm2m/ports/file_slots.py" in found.files
+    assert "lwm2m/ports/update/slots.py" in found.files
+    assert "lwm2m/ports/update/file.py" in found.files
 
 
 def test_deploying_asks_the_description_of_the_board(
@@ -41,7 +41,7 @@ def test_deploying_asks_the_description_of_the_board(
         described["UNIX"] = boards.parse(text, ALL["UNIX"].folder)
         assert run(command) == 0
         said = capsys.readouterr().out
-        assert "copy    lwm2m/ports/partition_slots.mpy  " in said
+        assert "copy    lwm2m/ports/update/partition.mpy  " in said
         assert run([*command, "--app-only"]) == 0
         assert "lwm2m/" not in capsys.readouterr().out
 

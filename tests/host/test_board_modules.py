@@ -101,7 +101,7 @@ def test_the_example_needs_less_than_everything() -> None:
     found = modules.find(FIRMWARE / "main.py", FIRMWARE, boot=FIRMWARE / "boot.py")
     assert {"main.py", "boot.py", "lwm2m/client.py", "lwm2m/transport/udp.py"} <= set(found.files)
     # Loaded when they are first needed: where a copy by hand goes wrong
-    assert {"lwm2m/formats/tlv_reader.py", "lwm2m/interfaces/blocks.py"} <= set(found.files)
+    assert {"lwm2m/formats/tlv_reader.py", "lwm2m/management/read_block.py"} <= set(found.files)
     assert "lwm2m.formats.senml_json" in found.left_out
     assert not found.unsure
 

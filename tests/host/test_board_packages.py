@@ -48,7 +48,7 @@ def test_there_is_one_version() -> None:
 def test_the_core_has_what_the_example_needs() -> None:
     core = mip.bundles(FIRMWARE)["package.json"]
     assert {"lwm2m/__init__.py", "lwm2m/client.py", "lwm2m/config.py"} <= set(core)
-    assert "lwm2m/transport/loopback.py" not in core
+    assert "lwm2m/testing/loopback.py" not in core
 
 
 def test_what_is_not_up_to_date_is_told(capsys: pytest.CaptureFixture[str], tmp_path) -> None:  # type: ignore[no-untyped-def]

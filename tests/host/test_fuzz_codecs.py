@@ -35,7 +35,7 @@ Text = load("formats.text").Text
 Opaque = load("formats.opaque").Opaque
 Link = load("formats.link").Link
 Object = load("objects.base").Object
-for _name in ("formats.base", "formats.reader"):
+for _name in ("formats.codec", "formats.reader"):
     load(_name)
 load("coap.block")
 

@@ -393,7 +393,7 @@ async def test_no_time_server_is_said_and_no_obstacle(tmp_path, lwm2m_server):
 # Makes a slot with an image, as an update does, and ends.
 UPDATE = """
 import hashlib, os, sys
-from lwm2m.ports.file_slots import FileSlots
+from lwm2m.ports.update.file import FileSlots
 
 class Flash:
     def __init__(self):

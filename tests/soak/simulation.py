@@ -25,19 +25,19 @@ import sys
 import time
 
 import lwm2m.coap.exchange
-import lwm2m.interfaces.delivery
-import lwm2m.interfaces.management
-import lwm2m.interfaces.observation
-import lwm2m.interfaces.reporting
-import lwm2m.interfaces.samples
+import lwm2m.dispatch
+import lwm2m.reporting.notify
+import lwm2m.reporting.observation
+import lwm2m.reporting.scheduler
+import lwm2m.reporting.storing
 from heap import fill, taken
 from lwm2m.client import Client
+from lwm2m.clock import Clock
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
-from lwm2m.ports.clock import Clock
-from lwm2m.ports.fake_clock import FakeClock
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.fake_clock import FakeClock
+from lwm2m.testing.loopback import Loopback
 from wire import (
     ACCEPT,
     ACK,
@@ -528,10 +528,10 @@ class Simulation:
         random.seed(seed)
         lwm2m.coap.exchange.os = Seeded
         self.witness = Witness()
-        lwm2m.client.sys = lwm2m.interfaces.management.sys = self.witness
-        lwm2m.interfaces.reporting.sys = lwm2m.interfaces.delivery.sys = self.witness
-        lwm2m.interfaces.observation.sys = self.witness
-        lwm2m.interfaces.samples.time = Time(self)
+        lwm2m.client.sys = lwm2m.dispatch.sys = self.witness
+        lwm2m.reporting.scheduler.sys = lwm2m.reporting.notify.sys = self.witness
+        lwm2m.reporting.observation.sys = self.witness
+        lwm2m.reporting.storing.time = Time(self)
         self.perfect = False  # nothing is lost
         self.days = days
         self.now = 0

@@ -8,7 +8,7 @@ import random
 from array import array
 from micropython import const
 
-from lwm2m.ports.clock import Deadline
+from lwm2m.clock import Deadline
 
 # Results of Message.parse()
 _OK = const(0)

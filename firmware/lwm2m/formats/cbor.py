@@ -8,7 +8,7 @@ copied.
 import struct
 from micropython import const
 
-from lwm2m.formats.base import SCRATCH, Codec, decimal, is_text
+from lwm2m.formats.codec import SCRATCH, Codec, decimal, is_text
 
 _FLOAT = const(4)
 _BOOL = const(5)

@@ -7,7 +7,7 @@ and maps of any kind; refused are strings in pieces, and nesting beyond what the
 import struct
 from micropython import const
 
-from lwm2m.formats.base import is_text
+from lwm2m.formats.codec import is_text
 from lwm2m.formats.reader import Reader
 from lwm2m.formats.values import objlnk, text, whole
 

@@ -6,8 +6,8 @@ ValueError: the server gets 5.00. Allocates: nothing for a scalar resource.
 
 from micropython import const
 
-from lwm2m.formats.json_text import STANDARD, base64, number, string
-from lwm2m.formats.records import Records
+from lwm2m.formats.json_writer import STANDARD, base64, number, string
+from lwm2m.formats.senml_writer import Records
 
 _STR = const(1)
 _BOOL = const(5)

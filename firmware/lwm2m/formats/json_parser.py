@@ -5,7 +5,7 @@ write: MicroPython's own module takes what is no JSON, and builds everything at 
 from micropython import const
 
 from lwm2m.formats.reader import Reader
-from lwm2m.formats.senml import label_of
+from lwm2m.formats.senml_reader import label_of
 from lwm2m.formats.values import objlnk, text, whole
 
 _FLOAT = const(4)

@@ -4,7 +4,7 @@ write.
 
 from micropython import const
 
-from lwm2m.formats import senml
+from lwm2m.formats import senml_reader as senml
 from lwm2m.formats.json_parser import JsonParser
 
 _BN = const(-2)

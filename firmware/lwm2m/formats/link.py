@@ -1,13 +1,13 @@
 """Link format, content format 40 (RFC 6690): what Register and Discover carry."""
 
-from lwm2m.formats.base import Codec, decimal
+from lwm2m.formats.codec import Codec, decimal
 
 
 class Link(Codec):
     FORMAT = 40
 
     def emit(self, out, client, path, depth):
-        from lwm2m.formats.discover import discover
+        from lwm2m.management.discover import discover
 
         discover(self, out, client, path, depth)
 
@@ -20,7 +20,7 @@ class Link(Codec):
         """
         self.state = True
         if len(client.codecs) > 2:
-            from lwm2m.formats.discover import root
+            from lwm2m.management.discover import root
 
             root(self, out, client)
         last = -1

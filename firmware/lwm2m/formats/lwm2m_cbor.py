@@ -7,7 +7,7 @@ known beforehand have none (RFC 8949 §3.2.2). Allocates: nothing for a scalar r
 from array import array
 from micropython import const
 
-from lwm2m.formats.base import Codec, instances
+from lwm2m.formats.codec import Codec, instances
 from lwm2m.formats.cbor import head, scalar
 
 _TIME = const(7)
@@ -29,7 +29,7 @@ class Lwm2mCbor(Codec):
     def represent(self, out, client, path, depth, flags, value):
         self.base = depth
         if not depth:
-            from lwm2m.formats.compose import gather
+            from lwm2m.management.walk import gather
 
             out.byte(_OPEN_MAP)
             gather(self, out, client, path)

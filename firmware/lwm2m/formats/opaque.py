@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats.base import Codec
+from lwm2m.formats.codec import Codec
 
 _OPAQUE = const(6)
 _MULTI = const(0x80)

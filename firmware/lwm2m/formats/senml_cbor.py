@@ -7,7 +7,7 @@ Allocates: nothing for a scalar resource.
 from micropython import const
 
 from lwm2m.formats.cbor import digits, head, scalar
-from lwm2m.formats.records import Records
+from lwm2m.formats.senml_writer import Records
 
 _STR = const(1)
 _BOOL = const(5)

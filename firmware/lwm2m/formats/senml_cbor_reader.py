@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats import senml
+from lwm2m.formats import senml_reader as senml
 from lwm2m.formats.cbor_reader import CborParser
 
 _VLO = const(9)

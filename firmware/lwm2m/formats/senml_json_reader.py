@@ -1,6 +1,6 @@
 """Reading SenML JSON, content formats 110 and 320 (RFC 8428 §5). Loaded with the first write."""
 
-from lwm2m.formats import senml
+from lwm2m.formats import senml_reader as senml
 from lwm2m.formats.json_parser import JsonParser
 
 

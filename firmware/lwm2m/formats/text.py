@@ -4,7 +4,7 @@ import io
 import struct
 from micropython import const
 
-from lwm2m.formats.base import SCRATCH, Codec, is_text
+from lwm2m.formats.codec import SCRATCH, Codec, is_text
 
 _UINT = const(3)
 _FLOAT = const(4)

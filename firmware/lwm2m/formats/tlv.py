@@ -7,7 +7,7 @@ of 1 to 8 bytes, as some gateways send them at minimal length, and floats of 4 o
 import struct
 from micropython import const
 
-from lwm2m.formats.base import SCRATCH, Codec, instances, is_text
+from lwm2m.formats.codec import SCRATCH, Codec, instances, is_text
 
 _FLOAT = const(4)
 _BOOL = const(5)

@@ -3,7 +3,7 @@
 import struct
 from micropython import const
 
-from lwm2m.formats.base import is_text
+from lwm2m.formats.codec import is_text
 from lwm2m.formats.reader import Reader
 
 _UINT = const(3)

@@ -74,7 +74,7 @@ class ConnectivityStatistics(Object):
                     self.more[rid] = 0
         self._end = None
         if self.period_s:
-            from lwm2m.ports.clock import Deadline
+            from lwm2m.clock import Deadline
 
             self._end = Deadline(self.client.clock)
             self._end.after_s(self.period_s)

@@ -1,6 +1,6 @@
 """Time for the IPSO objects that switch something: how long it was on, and when to act."""
 
-from lwm2m.ports.clock import Deadline
+from lwm2m.clock import Deadline
 
 
 class Meter:

@@ -13,7 +13,7 @@ registrations need:
 import random
 from micropython import const
 
-from lwm2m.ports.clock import Clock, Deadline
+from lwm2m.clock import Clock, Deadline
 
 # How often a link that is up, and one that is coming up, is looked at
 _UP_MS = const(1000)

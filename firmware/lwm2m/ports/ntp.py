@@ -15,7 +15,7 @@ import socket
 import time
 from micropython import const
 
-from lwm2m.ports.clock import Clock, Deadline
+from lwm2m.clock import Clock, Deadline
 
 _PACKET = const(48)
 _ANSWER_MS = const(5000)

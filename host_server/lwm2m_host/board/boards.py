@@ -60,7 +60,7 @@ class Board:
     def modules(self) -> tuple[str, ...]:
         """Modules of the package that belong on it, whatever a program imports: the way in for
         updates. That of files is found through boot.py."""
-        return ("ports.partition_slots",) if self.slots == "partitions" else ()
+        return ("ports.update.partition",) if self.slots == "partitions" else ()
 
 
 _TEXTS = ("title", "chip", "port", "romfs", "image", "download", "run_on")

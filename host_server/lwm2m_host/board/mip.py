@@ -28,8 +28,8 @@ BUNDLES = {
     "package-testing.json": (
         "lwm2m.objects.checks",
         "lwm2m.objects.test_object",
-        "lwm2m.ports.fake_clock",
-        "lwm2m.transport.loopback",
+        "lwm2m.testing.fake_clock",
+        "lwm2m.testing.loopback",
     ),
     "package-ipso.json": ("lwm2m.objects.ipso_",),
     "package-objects.json": ("lwm2m.objects.",),

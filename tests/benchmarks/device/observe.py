@@ -12,7 +12,7 @@ import time
 from lwm2m.client import Client
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.objects.base import Object
-from lwm2m.transport.loopback import Loopback
+from lwm2m.testing.loopback import Loopback
 
 MANY = 100
 INT_R = 0x12

@@ -5,12 +5,11 @@ configuration of common.py: `sample_ms`, `sample_count`, `store` (a file), `sens
 `portfolio` (that there is one), `senml` (which of its two formats).
 """
 
-import lwm2m.interfaces.samples as samples
+import lwm2m.reporting.storing as samples
 from common import client_from, load, loop
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlEtchJson, SenmlJson
-from lwm2m.interfaces.sending import Report
 from lwm2m.objects.base import Object
 from lwm2m.objects.connectivity_monitoring import ConnectivityMonitoring
 from lwm2m.objects.connectivity_statistics import ConnectivityStatistics
@@ -18,6 +17,7 @@ from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
 from lwm2m.objects.location import Location
 from lwm2m.objects.portfolio import Portfolio
+from lwm2m.reporting.send import Report
 from lwm2m.types import STR, E, R
 
 

@@ -12,8 +12,8 @@ import json
 import select
 import sys
 
+from lwm2m.clock import Deadline
 from lwm2m.coap.exchange import Exchange
-from lwm2m.ports.clock import Deadline
 from wire import Body, Context, Digest, LoggedUdp
 
 METHODS = {"get": 1, "post": 2, "put": 3, "delete": 4, "fetch": 5, "patch": 6, "ipatch": 7}

@@ -7,10 +7,10 @@ datagrams, per client, that get lost on their way out), `ack_timeout_ms`, `later
 import json
 import sys
 
+from lwm2m.clock import Deadline
 from lwm2m.coap.exchange import Exchange
-from lwm2m.coap.later import Later
-from lwm2m.interfaces.blocks import read_block
-from lwm2m.ports.clock import Deadline
+from lwm2m.coap.separate import Later
+from lwm2m.management.read_block import read_block
 from wire import Body, Context, Digest, Door
 
 GET, POST, PUT, DELETE = 1, 2, 3, 4

@@ -5,9 +5,9 @@ import select
 import socket
 from binascii import hexlify
 
+from lwm2m.clock import Clock
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
-from lwm2m.ports.clock import Clock
 from lwm2m.transport.udp import Udp
 
 

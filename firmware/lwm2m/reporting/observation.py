@@ -5,7 +5,7 @@ Observe.
 import sys
 from micropython import const
 
-from lwm2m.interfaces.watching import Watch
+from lwm2m.reporting.conditions import Watch
 
 _CONTENT = const(0x45)
 _UNAUTHORIZED = const(0x81)
@@ -103,7 +103,7 @@ class Observation(Watch):
         out.payload()
         self.represent(out)
         if out.more or out.broken:
-            from lwm2m.interfaces.blocks import read_block
+            from lwm2m.management.read_block import read_block
 
             client = self.reports.client
             message = client.message
@@ -152,7 +152,7 @@ class Observation(Watch):
         if self.code < 128:
             try:
                 if self.count:
-                    from lwm2m.interfaces.samples import write
+                    from lwm2m.reporting.storing import write
 
                     write(self, out)
                 else:

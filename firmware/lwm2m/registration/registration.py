@@ -6,8 +6,8 @@ import random
 from micropython import const
 
 from lwm2m.coap.exchange import Exchange
-from lwm2m.interfaces.management import serve
-from lwm2m.ports.clock import Deadline
+from lwm2m.dispatch import serve
+from lwm2m.clock import Deadline
 
 _POST = const(2)
 _DELETE = const(4)
@@ -62,7 +62,7 @@ class Registration:
     going on and nothing will.
     """
 
-    # What it observes and is sent (interfaces.reporting)
+    # What it observes and is sent (reporting.scheduler)
     reports = None
 
     def __init__(self, client, security, server, transport):
@@ -226,14 +226,14 @@ class Registration:
         return serve(self.client, message, out)
 
     def on_repeat(self, message, out):
-        from lwm2m.interfaces.creation import place
+        from lwm2m.management.create import place
 
         for mid, oid, iid in self.created:
             if mid == message.mid:
                 place(out, oid, iid)
 
     def on_stream(self, message):
-        from lwm2m.interfaces.streams import open_stream
+        from lwm2m.management.write_stream import open_stream
 
         self.client.current = self
         return open_stream(self.client, message)

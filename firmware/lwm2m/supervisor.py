@@ -10,7 +10,7 @@ import machine
 import sys
 from micropython import const
 
-from lwm2m.ports.clock import Deadline
+from lwm2m.clock import Deadline
 
 # Ctrl-C, SIGTERM and the application get their turn so often.
 _AWAKE_MS = const(500)
@@ -75,7 +75,7 @@ class Upkeep:
         if event == "registered" and self.trial:
             # An update has proved itself when it has reached its server.
             self.trial = False
-            from lwm2m.ports.trial import mark_valid
+            from lwm2m.ports.update.trial import mark_valid
 
             mark_valid()
         elif event == "register_failed" and self.link and registration.attempts % 5 == 0:

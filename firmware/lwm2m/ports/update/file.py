@@ -14,7 +14,7 @@ from micropython import const
 
 from lwm2m.ports.backup import Backup
 from lwm2m.ports.reset import note
-from lwm2m.ports.slots import SLOT, Slots
+from lwm2m.ports.update.slots import SLOT, Slots
 
 # In slots.bin: numbers of slots, of which 0 is what the board came with
 _NONE = const(255)

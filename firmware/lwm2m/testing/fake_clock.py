@@ -1,6 +1,6 @@
 """A clock that only moves when told to, for tests and simulations."""
 
-from lwm2m.ports.clock import Clock
+from lwm2m.clock import Clock
 
 
 class FakeClock(Clock):

@@ -13,7 +13,7 @@ def mark_valid():
     Raises OSError when it cannot be written down.
     """
     if "/slot" in sys.path:
-        from lwm2m.ports.file_slots import FileSlots
+        from lwm2m.ports.update.file import FileSlots
 
         FileSlots().mark_valid()
     elif sys.platform == "esp32":

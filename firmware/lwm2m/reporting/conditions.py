@@ -6,7 +6,7 @@ away from what was told last, when it has risen (`edge` 1) or fallen (`edge` 0);
 these, when it has changed.
 """
 
-from lwm2m.formats.base import instances
+from lwm2m.formats.codec import instances
 
 # Here, because a tuple that is made while looking allocates
 _MANY = (dict, tuple)

@@ -5,7 +5,7 @@ Loaded with the first of them; the rarer ones are loaded with the first of their
 
 from micropython import const
 
-from lwm2m.interfaces.changes import apply, stage
+from lwm2m.management.transaction import apply, stage
 
 _POST = const(2)
 _PUT = const(3)
@@ -44,7 +44,7 @@ def operate(client, message, out):
     code = message.code
     if not depth:
         if code == _FETCH or code == _IPATCH:
-            from lwm2m.interfaces.composite import composite
+            from lwm2m.management.composite import composite
 
             return composite(client, message, out)
         return _NOT_ALLOWED
@@ -62,7 +62,7 @@ def operate(client, message, out):
             return _UNAUTHORIZED
         if attributes:
             return _attributes(client, message, -1)
-        from lwm2m.interfaces.creation import create
+        from lwm2m.management.create import create
 
         return create(client, message, out)
     index = instance.locate(path, depth)
@@ -93,13 +93,13 @@ def operate(client, message, out):
         if index >= 0 and not flags & _R:
             return _NOT_ALLOWED
         return _attributes(client, message, flags)
-    from lwm2m.interfaces.creation import delete
+    from lwm2m.management.create import delete
 
     return delete(client, instance)
 
 
 def _attributes(client, message, flags):
-    from lwm2m.interfaces.attributes import write_attributes
+    from lwm2m.management.attributes import write_attributes
 
     return write_attributes(client.current, message, flags)
 
@@ -113,7 +113,7 @@ def write(client, message, instance, index, flags, replace):
     depth = message.depth
     path = message.path
     if depth == 3 and path[2] in instance.STREAMS:
-        from lwm2m.interfaces.streams import open_stream
+        from lwm2m.management.write_stream import open_stream
 
         return open_stream(client, message).receive(message, 0)
     if index >= 0 and not flags & _W:

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats.base import instances
+from lwm2m.formats.codec import instances
 
 _R = const(0x10)
 _MULTI = const(0x80)
@@ -11,7 +11,7 @@ _READ = const(1)
 
 def gather(codec, out, client, paths):
     """Write what is at or below each of `paths`, tuples of up to four ids, through `codec`, which
-    has `path` and `resource`, `item` (`formats.records`).
+    has `path` and `resource`, `item` (`formats.senml_writer`).
 
     What does not exist, is not readable or is refused is left out; what two paths name is written
     once.

@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.interfaces.changes import apply, stage
+from lwm2m.management.transaction import apply, stage
 
 _CREATED = const(0x41)
 _DELETED = const(0x42)

@@ -12,9 +12,9 @@ import sys
 from micropython import const
 
 from lwm2m.coap.builder import Builder
-from lwm2m.interfaces.reporting import Reporting
-from lwm2m.interfaces.samples import encode, pack
-from lwm2m.interfaces.watching import ids
+from lwm2m.reporting.scheduler import Reporting
+from lwm2m.reporting.storing import encode, pack
+from lwm2m.reporting.conditions import ids
 
 _POST = const(2)
 _CHANGED = const(0x44)

@@ -7,7 +7,7 @@ What was asked for is the base name; the names of the records go on from there.
 from array import array
 from micropython import const
 
-from lwm2m.formats.base import Codec, decimal, instances
+from lwm2m.formats.codec import Codec, decimal, instances
 
 _MULTI = const(0x80)
 
@@ -49,7 +49,7 @@ class Records(Codec):
 
     def _walk(self, out, client, path, depth, flags, value):
         if not depth:
-            from lwm2m.formats.compose import gather
+            from lwm2m.management.walk import gather
 
             gather(self, out, client, path)
         elif value is None:

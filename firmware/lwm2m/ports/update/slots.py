@@ -8,7 +8,7 @@
     slots.mark_valid()                       # in the new one, when its server knows it
 
 A power cut at any moment leaves the old firmware or the whole new one. What is not marked valid
-is left again: on an ESP32 at the next reset, with `lwm2m.ports.file_slots` after three starts.
+is left again: on an ESP32 at the next reset, with `lwm2m.ports.update.file` after three starts.
 """
 
 import hashlib

@@ -8,8 +8,8 @@ MicroPython's own builds). The flash needs a partition table with ota_0 and ota_
 from esp32 import Partition
 from micropython import const
 
-from lwm2m.ports.slots import Slots
-from lwm2m.ports.trial import mark_valid
+from lwm2m.ports.update.slots import Slots
+from lwm2m.ports.update.trial import mark_valid
 
 _BLOCK = const(4096)
 _ENOSPC = const(28)

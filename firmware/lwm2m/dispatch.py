@@ -5,7 +5,7 @@ operation on the data model becomes a response code.
 import sys
 from micropython import const
 
-from lwm2m.formats.base import instances
+from lwm2m.formats.codec import instances
 from lwm2m.objects.base import Lwm2mError
 
 _GET = const(1)
@@ -39,7 +39,7 @@ def serve(client, message, out):
         if message.observe < 0:
             code = _serve(client, message, out)
         else:
-            from lwm2m.interfaces.observing import observe
+            from lwm2m.reporting.observe import observe
 
             code = observe(client, message, out, _serve)
     except Lwm2mError as e:
@@ -62,7 +62,7 @@ def _serve(client, message, out):
         return _UNAUTHORIZED
     if message.code != _GET:
         # A device that is only read does not pay for being changed.
-        from lwm2m.interfaces.operations import operate
+        from lwm2m.management.write import operate
 
         return operate(client, message, out)
     if not depth:
@@ -89,7 +89,7 @@ def _serve(client, message, out):
         if depth > 3 and path[3] not in instances(value):
             return _NOT_FOUND
     elif depth > 2:
-        from lwm2m.formats.discover import exists
+        from lwm2m.management.discover import exists
 
         if depth > 3 or not exists(instance, index):
             return _NOT_FOUND
@@ -111,6 +111,6 @@ def _serve(client, message, out):
         codec.represent(out, client, path, depth, flags, value)
         if not out.more and not out.broken:
             return _CONTENT
-    from lwm2m.interfaces.blocks import read_block
+    from lwm2m.management.read_block import read_block
 
     return read_block(client, message, out, codec, path, depth, flags, value)

@@ -5,7 +5,7 @@ at all. Loaded with the first write.
 import sys
 from micropython import const
 
-from lwm2m.formats.base import instances
+from lwm2m.formats.codec import instances
 from lwm2m.objects.base import Object
 
 _BAD_REQUEST = const(0x80)

@@ -12,9 +12,9 @@ be written); and with "cancelled" when the observation has ended.
 import sys
 from micropython import const
 
-from lwm2m.interfaces.delivery import Delivery
-from lwm2m.interfaces.watching import Index, ids
-from lwm2m.ports.clock import Deadline
+from lwm2m.reporting.notify import Delivery
+from lwm2m.reporting.conditions import Index, ids
+from lwm2m.clock import Deadline
 
 _NOT_FOUND = const(0x84)
 
@@ -230,7 +230,7 @@ class Reporting(Delivery):
         storing = self.registration.server.storing and observation.hqmax != 0
         # What has been kept goes before what is new, whatever the server wants by now.
         if observation.queue or (storing and (con or not self.ready)):
-            from lwm2m.interfaces.samples import keep
+            from lwm2m.reporting.storing import keep
 
             if keep(observation) or observation.queue:
                 self.flush(observation)

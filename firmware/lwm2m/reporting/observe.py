@@ -4,9 +4,9 @@ the first Observe.
 
 from micropython import const
 
-from lwm2m.interfaces.observation import Observation
-from lwm2m.interfaces.reporting import Reporting
-from lwm2m.interfaces.watching import Watch
+from lwm2m.reporting.observation import Observation
+from lwm2m.reporting.scheduler import Reporting
+from lwm2m.reporting.conditions import Watch
 
 _GET = const(1)
 _FETCH = const(5)
@@ -35,7 +35,7 @@ def observe(client, message, out, serve):
         return serve(client, message, out)
     own = None
     if message.queries:
-        from lwm2m.interfaces.attributes import consistent, inherited, query
+        from lwm2m.management.attributes import consistent, inherited, query
 
         own = query(message, _kind(client, message), {})
         if own is None:
@@ -68,7 +68,7 @@ def observe(client, message, out, serve):
             watch.place(client)
             observation.parts.append(watch)
     if own or registration.attributes:
-        from lwm2m.interfaces.attributes import resolve
+        from lwm2m.management.attributes import resolve
 
         resolve(observation)
     _replace(reports, observation)
@@ -116,7 +116,7 @@ def _kind(client, message):
 
 
 def _paths(client, message):
-    from lwm2m.interfaces.composite import read_paths
+    from lwm2m.management.composite import read_paths
 
     codec = client.codec(message.format)
     if not codec or not hasattr(codec, "compose"):

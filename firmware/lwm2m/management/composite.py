@@ -5,7 +5,7 @@ Reading gives what there is, and leaves out the rest; writing is done whole or n
 
 from micropython import const
 
-from lwm2m.interfaces.changes import apply, stage
+from lwm2m.management.transaction import apply, stage
 
 _FETCH = const(5)
 _CHANGED = const(0x44)
@@ -55,7 +55,7 @@ def _read(client, message, out, codec, reader):
         codec.compose(out, client, paths)
         if not out.more and not out.broken:
             return _CONTENT
-    from lwm2m.interfaces.blocks import read_block
+    from lwm2m.management.read_block import read_block
 
     return read_block(client, message, out, codec, paths, 0, 0, None)
 

@@ -5,7 +5,7 @@ end. Loaded with the first of them.
 import sys
 from micropython import const
 
-from lwm2m.ports.clock import Deadline
+from lwm2m.clock import Deadline
 
 _NEVER_MS = const(3600000)
 

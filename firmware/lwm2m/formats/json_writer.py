@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats.base import SCRATCH
+from lwm2m.formats.codec import SCRATCH
 from lwm2m.formats.text import Text
 
 _FLOAT = const(4)

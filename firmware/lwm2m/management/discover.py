@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.formats.base import decimal, instances
+from lwm2m.formats.codec import decimal, instances
 
 _W = const(0x20)
 _RW = const(0x30)

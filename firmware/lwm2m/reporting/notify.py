@@ -76,7 +76,7 @@ class Delivery:
     def flush(self, observation):
         """Send samples that have been kept, as many as fit into one message."""
         if observation.queue and not self.flying(observation):
-            from lwm2m.interfaces.samples import fitting
+            from lwm2m.reporting.storing import fitting
 
             observation.count = fitting(observation)
             self.send(observation, True)
