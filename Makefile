@@ -14,7 +14,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files test slow lint format bench fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -30,6 +30,9 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 
 test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", CORES=2, MP_SOURCE=mpy)
 	$(PYTHON_BIN) -m pytest --numprocesses $(CORES) $(TEST_DIRS) $(PYTEST_ARGS)
+
+test-matrix: setup ## the firmware's tests by each version of MicroPython: Debian's two, and PyPI's
+	MP_MATRIX=all $(PYTHON_BIN) -m pytest --numprocesses $(CORES) tests/firmware $(PYTEST_ARGS)
 
 lint: setup ## ruff's rules, ruff's format, mypy
 	.venv/bin/ruff check .

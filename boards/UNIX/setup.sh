@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the checkout ready: .venv (pinned Python packages) and build/micropython (interpreters).
+# Makes the checkout ready: .venv (pinned Python packages) and build/micropython (interpreters of
+# several versions; only the project's own one is a must).
 # Silent and quick when nothing is to be done; writes nothing outside the checkout.
 # PYTHON=... picks the Python that .venv is made with.
 set -eu
@@ -51,6 +52,7 @@ packages() {
         return
     fi
     started=$(date +%s)
+    say "python packages and MicroPython are fetched: a minute or two"
     # Without a stamp of this very place and Python, what is there may be half made or moved.
     case "$have" in
         "$root ${PYTHON:-} "*) [ -x .venv/bin/python ] || have= ;;
@@ -76,5 +78,13 @@ if command -v flock >/dev/null; then # two shells, one checkout
     exec 9>build/.setup.lock
     flock 9
 fi
+# The packages of Python and of Debian come from different places, at the same time.
+boards/UNIX/fetch.sh 9>&- &
+own=$!
+boards/UNIX/fetch.sh --suite forky 9>&- &
+other=$!
+trap 'kill $own $other 2>/dev/null; exit 130' INT TERM
 packages
-exec boards/UNIX/fetch.sh
+boards/UNIX/fetch.sh --pypi
+wait $other || true
+wait $own

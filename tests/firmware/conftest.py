@@ -9,7 +9,9 @@ Comments at the very top of a file direct it:
     # timeout: 600      seconds that one test may take (default 300): far more than it does, for
                         a machine that is slow or busy
     # slow              deselected unless asked for with -m slow
+    # matrix            also run by the other versions of MicroPython, `test_short[forky-32]`
 
+MP_MATRIX=all in the environment runs every file by every version (`make test-matrix`).
 MP_SOURCE=mpy in the environment takes the compiled firmware (build/mpy) instead of the source.
 """
 
@@ -35,7 +37,11 @@ RUNNER = Path(__file__).with_name("runner.py")
 INTERPRETERS = ROOT / "build" / "micropython"
 SEPARATOR = "\x1e"
 
-_DIRECTIVE = re.compile(r"#\s*(heapsize|widths|timeout|slow)\b:?\s*(.*)")
+# Versions of MicroPython beside the project's own: each is a folder of INTERPRETERS that an option
+# of boards/UNIX/fetch.sh fills, with the widths that there are.
+FURTHER = {"forky": ("--suite forky", (64, 32)), "pypi": ("--pypi", (64,))}
+
+_DIRECTIVE = re.compile(r"#\s*(heapsize|widths|timeout|slow|matrix)\b:?\s*(.*)")
 _HEAPSIZE = re.compile(r"(\d+)([km]?)")
 
 
@@ -79,19 +85,28 @@ class FirmwareFile(pytest.File):
         self.widths = (64, 32)
         self.heapsize = "1m"
         self.timeout_s = 300.0
+        self.matrix = os.environ.get("MP_MATRIX") == "all"
         self._obey(source)
-        self.runs: dict[int, Outcomes] = {}
+        self.runs: dict[tuple[str, int], Outcomes] = {}
         tests = {
             node.name: node.lineno
             for node in tree.body
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and node.name.startswith("test_")
         }
-        for width in self.widths:
-            for name, line in tests.items():
-                yield FirmwareItem.from_parent(
-                    self, name=f"{name}[{width}]", test=name, width=width, line=line
-                )
+        for version in ("", *FURTHER) if self.matrix else ("",):
+            there_are = FURTHER[version][1] if version else self.widths
+            for width in (width for width in self.widths if width in there_are):
+                case = f"{version}-{width}" if version else str(width)
+                for test, line in tests.items():
+                    yield FirmwareItem.from_parent(
+                        self,
+                        name=f"{test}[{case}]",
+                        test=test,
+                        version=version,
+                        width=width,
+                        line=line,
+                    )
 
     def _obey(self, source: str) -> None:
         for line in source.splitlines():
@@ -111,40 +126,58 @@ class FirmwareFile(pytest.File):
                         raise ValueError
                 elif key == "timeout":
                     self.timeout_s = float(value)
+                elif key == "matrix":
+                    self.matrix = True
                 else:
                     self.add_marker(pytest.mark.slow)
             except ValueError:
                 raise self.CollectError(f"{self.path.name}: cannot obey {line!r}") from None
 
-    def outcome(self, test: str, width: int) -> Outcome:
+    def outcome(self, test: str, version: str, width: int) -> Outcome:
         """How `test` ended, running everything selected of this file if that was not done yet."""
-        if width not in self.runs:
+        if (version, width) not in self.runs:
             selected = [
                 item.test
                 for item in self.session.items
-                if isinstance(item, FirmwareItem) and item.parent is self and item.width == width
+                if isinstance(item, FirmwareItem)
+                and item.parent is self
+                and (item.version, item.width) == (version, width)
             ]
-            self.runs[width] = run_tests(self.path, width, selected, self.heapsize, self.timeout_s)
-        return self.runs[width][test]
+            program = INTERPRETERS / version / f"mp{width}"
+            self.runs[version, width] = run_tests(
+                self.path, program, width, selected, self.heapsize, self.timeout_s
+            )
+        return self.runs[version, width][test]
 
 
 class FirmwareItem(pytest.Item):
-    """One test at one width."""
+    """One test by one version of MicroPython at one width."""
 
     parent: FirmwareFile
 
-    def __init__(self, *, test: str, width: int, line: int, **kwargs: object) -> None:
+    def __init__(
+        self, *, test: str, version: str, width: int, line: int, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.test = test
+        self.version = version
         self.width = width
         self.line = line
         self.took_s = 0.0
 
     def runtest(self) -> None:
-        missing = INTERPRETERS / f"mp{self.width}.missing"
+        folder = INTERPRETERS / self.version
+        missing = folder / f"mp{self.width}.missing"
         if missing.exists():
-            pytest.skip(f"no MicroPython at {self.width} bits: {missing.read_text().strip()}")
-        outcome = self.parent.outcome(self.test, self.width)
+            reason = missing.read_text().strip()
+        elif self.version and not folder.exists():
+            reason = f"run boards/UNIX/fetch.sh {FURTHER[self.version][0]}"
+        else:
+            reason = ""
+        if reason:
+            what = f"MicroPython {self.version}" if self.version else "MicroPython"
+            pytest.skip(f"no {what} at {self.width} bits: {reason}")
+        outcome = self.parent.outcome(self.test, self.version, self.width)
         self.took_s = outcome.took_s
         if outcome.output.strip():
             self.add_report_section("call", "stdout", outcome.output)
@@ -166,10 +199,9 @@ def scaled_heap(heapsize: str, width: int) -> str:
 
 
 def run_tests(
-    path: Path, width: int, tests: list[str], heapsize: str, timeout_s: float
+    path: Path, program: Path, width: int, tests: list[str], heapsize: str, timeout_s: float
 ) -> Outcomes:
-    """Run `tests` of one file in one interpreter."""
-    program = INTERPRETERS / f"mp{width}"
+    """Run `tests` of one file in one interpreter, `program`."""
     if not program.exists():
         return {test: Outcome("FAIL", f"{program} is missing: run make setup") for test in tests}
     source = "build/mpy" if os.environ.get("MP_SOURCE") == "mpy" else "firmware"

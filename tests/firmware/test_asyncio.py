@@ -1,4 +1,4 @@
-# timeout: 120
+# matrix
 """`await client.run()` over real UDP sockets, against a small server in the same process."""
 
 import asyncio

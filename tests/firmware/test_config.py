@@ -1,3 +1,4 @@
+# matrix
 """config.json: what is right comes back, what is wrong becomes one line naming the field."""
 
 import os

@@ -1,3 +1,4 @@
+# matrix
 # timeout: 300
 """SenML CBOR, content formats 112 and 322 (RFC 8428 §6, LwM2M 1.1 Core §7.4.5), both ways."""
 

@@ -1,3 +1,4 @@
+# matrix
 """The harness itself: what testing.py promises, at both widths."""
 
 import asyncio

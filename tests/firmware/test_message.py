@@ -1,3 +1,4 @@
+# matrix
 # timeout: 300
 """Message: what RFC 7252 §3 says about a received datagram, at constant memory."""
 

@@ -1,3 +1,4 @@
+# matrix
 """What a device remembers over a restart: attributes, in a file that survives a power cut."""
 
 import json
