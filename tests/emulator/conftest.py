@@ -15,10 +15,10 @@ from lwm2m_host import Server
 from lwm2m_host.coap.timing import Timing
 
 from boards.emulator.emulator import ROOT, Emulator, missing
+from tests.waiting import PATIENCE_S
 
 EXAMPLE = ROOT / "boards" / "emulator" / "example" / "main.py"
 ENDPOINT = "urn:dev:os:emulated"
-PATIENCE_S = 60.0
 
 Deploy = Callable[..., Awaitable[dict[str, Any]]]
 

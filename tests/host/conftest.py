@@ -9,6 +9,7 @@ from lwm2m_host import Server
 from lwm2m_host.coap.timing import FakeClock, Timing
 
 from tests.host.fake_device import FakeDevice
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def server(clock: FakeClock) -> AsyncIterator[Server]:
-    async with Server(port=0, clock=clock, timing=Timing(timeout_s=5)) as running:
+    async with Server(port=0, clock=clock, timing=Timing(timeout_s=PATIENCE_S)) as running:
         yield running
 
 

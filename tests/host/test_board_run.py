@@ -10,13 +10,15 @@ import pytest
 from lwm2m_host.board.errors import RemoteError
 from lwm2m_host.board.remote import Remote
 
+from tests.waiting import PATIENCE_S
+
 
 class Vanishing:
     """A raw REPL on a TCP port that takes a program, prints a word, and is gone."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(20)
+        self.listener.settimeout(PATIENCE_S)
         self.port = f"socket://127.0.0.1:{self.listener.getsockname()[1]}"
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
@@ -24,7 +26,7 @@ class Vanishing:
     def serve(self) -> None:
         connection, _ = self.listener.accept()
         with connection:
-            connection.settimeout(20)
+            connection.settimeout(PATIENCE_S)
             self.until(connection, b"\x01")
             connection.sendall(b"raw REPL; CTRL-B to exit\r\n>")
             self.until(connection, b"\x05A\x01")

@@ -12,6 +12,8 @@ import sys
 import pytest
 from lwm2m_host.cli.app import run
 
+from tests.waiting import PATIENCE_S
+
 COMMAND = [sys.executable, "-W", "error", "-c", "from lwm2m_host.cli import main; main()", "relay"]
 
 PING = bytes.fromhex("40001234")
@@ -45,7 +47,7 @@ async def test_it_relays_logs_and_counts_until_ctrl_c() -> None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
     ):
         server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
+        server.settimeout(PATIENCE_S)
         client.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{server.getsockname()[1]}"
         process = await relay(

@@ -22,6 +22,8 @@ from lwm2m_host.formats.tlv import Kind, Node, TlvFormat, build, decode_value, e
 from lwm2m_host.model.path import Path
 from lwm2m_host.model.values import DataType, ObjLink, seconds_to_time, time_to_seconds
 
+from tests.waiting import PATIENCE_S
+
 ROOT = FilePath(__file__).resolve().parents[2]
 SEED = 0x1201
 COUNT = 2400
@@ -233,7 +235,7 @@ def answers(
         env={**os.environ, "MICROPYPATH": f"{source}:.frozen"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=10 * PATIENCE_S,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]

@@ -21,9 +21,10 @@ from lwm2m_host.demo.tour import Tour, TourFailed
 from lwm2m_host.demo.view import Row, commands, tree_table
 from rich.console import Console
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from lwm2m_host.cli import main; main()", "demo"]
-PATIENCE_S = 20.0
 
 
 def _missing(width: int) -> str:

@@ -16,6 +16,7 @@ from lwm2m_host.model.path import Path
 from lwm2m_host.model.values import ObjLink
 
 from tests.host.fake_device import LINKS, FakeDevice, Seen, changed, content
+from tests.waiting import PATIENCE_S
 
 MANUFACTURER = bytes.fromhex("c80014") + b"Open Mobile Alliance"
 
@@ -335,7 +336,7 @@ async def test_silence_is_a_timeout_and_the_next_request_goes_out_at_once(
             bytes.fromhex("40020001b27264") + b"\x47ep=mute",
             ("127.0.0.1", server.port),
         )
-        device = await server.wait_for("mute", timeout_s=2)
+        device = await server.wait_for("mute", PATIENCE_S)
         await loop.sock_recv(silent, 2000)
         for _ in range(2):
             start = loop.time()
@@ -353,7 +354,7 @@ async def test_a_device_that_is_gone_is_reported_before_the_timeout(
     await fake.context.shutdown()
     fake.context = (await FakeDevice(server.uri).__aenter__()).context
     with pytest.raises(errors.DeviceUnreachable):
-        await device.read("/3/0/0", timeout_s=5)
+        await device.read("/3/0/0", timeout_s=PATIENCE_S)
 
 
 async def test_a_reset_is_reported_as_such(server: Server) -> None:
@@ -364,7 +365,7 @@ async def test_a_reset_is_reported_as_such(server: Server) -> None:
         await loop.sock_sendto(
             peer, bytes.fromhex("40020001b27264") + b"\x46ep=rst", ("127.0.0.1", server.port)
         )
-        device = await server.wait_for("rst", timeout_s=2)
+        device = await server.wait_for("rst", PATIENCE_S)
         await loop.sock_recv(peer, 2000)
         reading = asyncio.create_task(device.read("/3/0"))
         request = await loop.sock_recv(peer, 2000)

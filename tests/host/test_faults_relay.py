@@ -20,7 +20,8 @@ from lwm2m_host.faults import Entry, FaultError, Faults, Relay
 from lwm2m_host.faults import relay as relay_module
 from lwm2m_host.testing.plugin import RelayFactory
 
-PATIENCE_S = 60.0  # only what never comes takes so long
+from tests.waiting import PATIENCE_S
+
 LATER_MS = 1e6  # no test lasts until then
 
 needs_ipv6 = pytest.mark.skipif(not ipv6_works(), reason="the kernel has no IPv6")

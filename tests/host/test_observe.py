@@ -20,6 +20,7 @@ from lwm2m_host.reporting.observation import REORDERED_S, Observation
 from lwm2m_host.reporting.report import Notification
 
 from tests.host.fake_device import LINKS, FakeDevice
+from tests.waiting import PATIENCE_S
 
 TEMPERATURE = "/3303/0/5700"
 
@@ -35,12 +36,12 @@ def timed(*samples: tuple[float, float]) -> tuple[Code, bytes, int | None]:
 
 async def fetched(observation: Observation) -> Notification:
     """The next one. One that does not come fails the test instead of stopping it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await anext(observation)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -520,7 +521,7 @@ async def test_the_end_of_the_server_ends_the_iterator(clock: FakeClock) -> None
         fake.answers["GET", TEMPERATURE] = degrees(1.0)
         observation = await server.device("fake").observe(TEMPERATURE, format="text")
         await server.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert [note async for note in observation] == []
         assert observation.reason == "the server was closed"
 

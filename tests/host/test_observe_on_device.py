@@ -13,6 +13,8 @@ from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.device import Device
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.waiting import PATIENCE_S
+
 PROGRAM = r"""
 import sys, time
 from lwm2m.client import Client
@@ -65,7 +67,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     script = tmp_path / "device.py"
     script.write_text(PROGRAM)
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(PATIENCE_S),
         Server(port=0) as server,
         UnixDevice(script, [server.uri], width=request.param) as process,
     ):

@@ -23,6 +23,7 @@ from lwm2m_host.reporting.report import Send
 from lwm2m_host.reporting.send import FORMATS, SendInterface
 
 from tests.host.fake_device import FakeDevice
+from tests.waiting import PATIENCE_S
 
 EXAMPLES = max(1, int(os.environ.get("FUZZ_EXAMPLES", "400")) // 2)
 PACK = [{"n": "/3303/0/5700", "v": 21.5}, {"n": "/3/0/0", "vs": "Acme"}]
@@ -31,7 +32,7 @@ PACK = [{"n": "/3303/0/5700", "v": 21.5}, {"n": "/3/0/0", "vs": "Acme"}]
 async def send(
     fake: FakeDevice, payload: bytes, number: int | None = 110, code: Code = Code.POST
 ) -> Message:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await fake.send(code, ("dp",), (), payload, number)
 
 
@@ -76,7 +77,7 @@ async def test_a_device_handle_iterates_over_its_own(server: Server, fake: FakeD
             await other.register("lt=60")
             await send(other, json.dumps(PACK[:1]).encode())
         await send(fake, json.dumps(PACK).encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             report = await anext(sends)
     assert report.endpoint == "fake"
 
@@ -140,7 +141,7 @@ async def test_blocks_out_of_turn_and_without_end_are_refused(
         message.opt.block1 = (number, more, 6)
         message.opt.content_format = 110
         request = fake.context.request(message, handle_blockwise=False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return (await request.response).code  # type: ignore[no-any-return]
 
     assert await block(1, True, b"x" * 1024) == Code.REQUEST_ENTITY_INCOMPLETE

@@ -16,6 +16,8 @@ from lwm2m_host.errors import DeviceTimeout
 from lwm2m_host.testing import unix
 from lwm2m_host.testing.unix import UnixDevice, UnixDeviceError
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -233,7 +235,7 @@ def test_the_fixtures_give_a_registered_device(tmp_path: Path) -> None:
         env={**os.environ, "MP_SOURCE": "py"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert "PASSED test_it.py::test_plain" in done.stdout, done.stdout

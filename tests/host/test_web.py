@@ -18,6 +18,7 @@ from lwm2m_host.web import ControlPlane
 from lwm2m_host.web.plane import application
 
 from tests.host.fake_device import FakeDevice, changed, content
+from tests.waiting import PATIENCE_S
 
 MANUFACTURER = bytes.fromhex("c800144f70656e204d6f62696c6520416c6c69616e6365")
 
@@ -373,7 +374,7 @@ async def test_events_arrive_as_they_happen(http: httpx.AsyncClient, server: Ser
             await device.update("lt=70")
             await device.deregister()
         await server.close()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             told = [line async for line in lines if line]
     names = [line.removeprefix("event: ") for line in told[::2]]
     events = [json.loads(line.removeprefix("data: ")) for line in told[1::2]]
@@ -411,7 +412,7 @@ async def test_keys_written_to_the_security_object_are_not_logged(
 ) -> None:
     caplog.set_level(0)
     async with (
-        Server(port=0, timing=Timing(timeout_s=5)) as server,
+        Server(port=0, timing=Timing(timeout_s=PATIENCE_S)) as server,
         ControlPlane(server, port=0) as plane,
         FakeDevice(server.uri) as fake,
         httpx.AsyncClient(base_url=plane.url, trust_env=False) as client,
@@ -432,7 +433,7 @@ async def test_observe_and_its_events_are_as_leshan_has_them(
 ) -> None:
     path = "/3303/0/5700"
     fake.answers["GET", path] = (Code.CONTENT, b"21.5", 0)
-    async with asyncio.timeout(5), http.stream("GET", "/api/event?ep=fake") as stream:
+    async with asyncio.timeout(PATIENCE_S), http.stream("GET", "/api/event?ep=fake") as stream:
         lines = stream.aiter_lines()
         await anext(lines)  # from here on nothing is missed
         answer = (await http.post(f"/api/clients/fake{path}/observe?format=text")).json()

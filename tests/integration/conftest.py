@@ -20,8 +20,9 @@ from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.coap.timing import Timing
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.waiting import PATIENCE_S
+
 DEVICES = Path(__file__).with_name("devices")
-PATIENCE_S = 20.0
 ENDPOINT = "urn:dev:os:it"
 
 

@@ -8,10 +8,11 @@ import socket
 import struct
 from types import TracebackType
 
+from tests.waiting import PATIENCE_S
+
 CON, NON, ACK, RST = range(4)
 EMPTY, GET, POST, PUT, DELETE = range(5)
 CREATED, DELETED, CHANGED, CONTENT = 0x41, 0x42, 0x44, 0x45
-PATIENCE_S = 20.0
 
 
 def options(*pairs: tuple[int, bytes]) -> bytes:

@@ -24,6 +24,8 @@ from lwm2m_host.board.remote import Remote
 from lwm2m_host.board.unixboard import UnixBoard
 from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 
+from tests.waiting import PATIENCE_S
+
 FIRMWARE = find_root() / "firmware"
 ENDPOINT = "urn:dev:os:deployed"
 SECRET = "correct horse battery"
@@ -92,7 +94,7 @@ def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
         [sys.executable, "-c", "from lwm2m_host.cli import main; main()", "board", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, **environment},
     )
@@ -232,7 +234,7 @@ def test_ctrl_c_in_the_middle_is_made_good_by_the_next(
     while board.bytes_in < before + 30_000 and time.monotonic() < until:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     done = cli(*command)
@@ -375,7 +377,7 @@ async def test_a_deployed_device_registers_and_is_managed(
     await device.execute("/3303/0/5605")
     with server.events() as events:
         await device.execute("/3/0/4")  # Reboot: main.py starts by itself
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (await anext(events)).kind != "registered":
                 pass
     assert board.resets[-1] == "hard"
@@ -495,7 +497,7 @@ def test_ctrl_c_while_running_stops_the_program_on_the_board(
     assert process.stdout is not None
     assert process.stdout.readline() == "going\n"
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error) == (1, "stopped\n")
     assert Remote(board.port).call("resume", "exec", "print(1)") == "1\n"
 

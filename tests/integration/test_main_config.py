@@ -27,6 +27,8 @@ from lwm2m_host.checkout import find_micropython, find_root
 from lwm2m_host.registration.events import Deregistered
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.waiting import PATIENCE_S
+
 ROOT = find_root()
 GOOD = {"endpoint": "urn:dev:os:main", "server": "coap://127.0.0.1:5683"}
 
@@ -37,7 +39,7 @@ def run_main(*arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
 

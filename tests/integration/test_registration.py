@@ -246,7 +246,7 @@ async def test_a_silent_server_does_not_hold_up_the_other(launch: Start, server:
     station = await launch(servers=[f"coap://127.0.0.1:{port}", server.uri])
     device = await station.registered_with(server, 2)
     for _ in range(20):
-        assert await device.read("/3/0/1", timeout_s=5) == "Lightweight M2M Client"
+        assert await device.read("/3/0/1", timeout_s=PATIENCE_S) == "Lightweight M2M Client"
     assert "registered" not in station.events(1)
 
 

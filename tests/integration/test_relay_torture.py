@@ -244,12 +244,12 @@ async def test_a_copy_that_arrives_after_an_upload_is_not_done_again(
     device = await station.registered_with(server)
     # With this seed one copy takes 70 ms, the other 1350 ms.
     relay.downlink = Faults(duplicate=1, delay_ms=(0, 1500))
-    await device.execute(f"/26250/0/{BUMP}", "0='1'", timeout_s=5)
+    await device.execute(f"/26250/0/{BUMP}", "0='1'", timeout_s=PATIENCE_S)
     relay.downlink = Faults()
-    await device.write(f"/26250/0/{SINK}", body(2), format="opaque", timeout_s=5)
+    await device.write(f"/26250/0/{SINK}", body(2), format="opaque", timeout_s=PATIENCE_S)
     assert relay.down.passed < relay.down.received + relay.down.duplicated
     async with asyncio.timeout(PATIENCE_S):
         while relay.down.passed < relay.down.received + relay.down.duplicated:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert await device.read(f"/26250/0/{UPLOADS}", timeout_s=5) == 1
-    assert await device.read(f"/26250/0/{EXECUTIONS}", timeout_s=5) == 1
+    assert await device.read(f"/26250/0/{UPLOADS}", timeout_s=PATIENCE_S) == 1
+    assert await device.read(f"/26250/0/{EXECUTIONS}", timeout_s=PATIENCE_S) == 1

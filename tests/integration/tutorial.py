@@ -25,7 +25,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE_S = 60.0
+from tests.waiting import PATIENCE_S
+
 LANGUAGES = ("sh", "text", "python")
 
 

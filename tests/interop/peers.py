@@ -22,10 +22,11 @@ from aiocoap import Message
 from lwm2m_host.checkout import find_root
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.waiting import PATIENCE_S
+
 HERE = Path(__file__).parent
 DEVICE = HERE / "device"
 FETCHED = find_root() / "build" / "interop"
-PATIENCE_S = 20.0
 
 Answer = dict[str, Any]
 

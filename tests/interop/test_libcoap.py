@@ -137,7 +137,7 @@ async def test_rfc8974_2_1_longer_token_of_libcoap_is_a_format_error(
 ):
     device = await serve()
     payload, _ = await get(device, "small", "-T", "123456789abcdef", "-B", 1)
-    await device.wait_output("out 70", 5)
+    await device.wait_output("out 70", PATIENCE_S)
     assert payload == b""
     assert (await get(device, "small"))[0] == b"hello"
 

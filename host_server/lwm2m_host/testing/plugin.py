@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..faults import Faults, Relay
     from .unix import UnixDevice
 
-REGISTRATION_TIMEOUT_S = 20.0
+REGISTRATION_TIMEOUT_S = 60.0
 
 _UNIX_OPTIONS = ("width", "heap", "source", "env", "path")
 _OPTIONS = ("script", "config", "endpoint", "timeout_s", *_UNIX_OPTIONS)

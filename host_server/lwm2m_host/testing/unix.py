@@ -151,7 +151,7 @@ class UnixDevice:
             await asyncio.shield(self._reader)
         return code
 
-    async def wait_output(self, text: str, timeout_s: float = 10.0) -> None:
+    async def wait_output(self, text: str, timeout_s: float = 60.0) -> None:
         """Wait until the program has printed a text. Raises UnixDeviceError."""
         try:
             async with asyncio.timeout(timeout_s):
