@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from rich.console import Console
 from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
+SESSION = "lwm2m_host.demo.session"
 COMMAND = [sys.executable, "-c", "from lwm2m_host.cli import main; main()", "demo"]
 
 
@@ -39,9 +39,11 @@ needs_64 = pytest.mark.skipif(bool(_missing(64)), reason=_missing(64))
 needs_32 = pytest.mark.skipif(bool(_missing(32)), reason=_missing(32))
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, before: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """The demo as a process; `before` is Python that changes something in it."""
+    python, option, program, demo = COMMAND
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [python, option, f"import {SESSION}\n{before}\n{program}", demo, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -60,11 +62,9 @@ def ports() -> tuple[str, ...]:
     "width", [pytest.param("64", marks=needs_64), pytest.param("32", marks=needs_32)]
 )
 def test_the_tour_shows_every_operation_and_ends_well(width: str, ports: tuple[str, ...]) -> None:
-    begin = time.monotonic()
     done = run("--once", "--width", width, *ports)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert time.monotonic() - begin < 10
     steps = [line.split()[1] for line in done.stdout.splitlines() if line[:2].strip().isdigit()]
     assert steps[:6] == ["Server", "Device", "Register", "Discover", "Read", "Poll"]
     assert steps[6:] == ["Observe", "Write", "Execute", "Refusal", "Command", "De-register"]
@@ -90,10 +90,10 @@ def test_the_tour_does_not_wait_for_ever_for_a_silent_device(
     tmp_path: Path, ports: tuple[str, ...]
 ) -> None:
     silent = _program(tmp_path, f"echo $$ > {tmp_path}/pid; echo hm; exec sleep 60")
-    done = run("--once", *ports, LWM2M_MICROPYTHON=silent)
+    done = run("--once", *ports, before=f"{SESSION}.REGISTER_S = 1", LWM2M_MICROPYTHON=silent)
     assert done.returncode == 1
     assert "hm" in done.stdout
-    assert done.stderr == "lwm2m-host: weather-1 did not register in 4 s\n"
+    assert done.stderr == "lwm2m-host: weather-1 did not register in 1 s\n"
     assert not _alive(int((tmp_path / "pid").read_text()))
 
 

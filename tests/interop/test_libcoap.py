@@ -10,6 +10,7 @@ import pytest
 
 from tests.interop.conftest import Ask, Serve
 from tests.interop.peers import Peer, Program, body, free_port, libcoap, listening, run, sha256
+from tests.waiting import PATIENCE_S
 
 # --- our server -----------------------------------------------------------------------------
 

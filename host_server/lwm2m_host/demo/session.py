@@ -23,10 +23,10 @@ LIFETIME_S = 60
 PORT = 5683
 HTTP_PORT = 8080
 
-# How long one step may take, the registration in it, and the good-bye at the end
-STEP_S = 5.0
-REGISTER_S = 4
-LEAVE_S = 2.0
+# How long one step may take on a busy machine, the registration in it, and the good-bye at the end
+STEP_S = 30.0
+REGISTER_S = 20
+LEAVE_S = 10.0
 
 Say = Callable[[str], None]
 
