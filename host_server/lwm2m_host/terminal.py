@@ -1,4 +1,4 @@
-"""How things look in a terminal."""
+"""Tables, texts and JSON for a terminal."""
 
 from __future__ import annotations
 

@@ -3,78 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server, __version__
-from lwm2m_host.cli.app import run
-from lwm2m_host.formats import Entry
-from lwm2m_host.formats.tlv import TlvFormat
-from lwm2m_host.model.catalogue import Models
-from lwm2m_host.model.path import Path as LwPath
 from lwm2m_host.web import ControlPlane
 
+from tests.host.commands import Done, Serving, finish, serve, spawn, tlv
 from tests.host.fake_device import FakeDevice, changed, content
-
-COMMAND = [sys.executable, "-W", "error", "-c", "from lwm2m_host.cli import main; main()"]
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    error: str
-
-
-def tlv(base: str, values: dict[str, object]) -> bytes:
-    entries = [Entry(LwPath.parse(path), value) for path, value in values.items()]  # type: ignore[arg-type]
-    return TlvFormat().encode(entries, LwPath.parse(base), Models.default().type_of)
-
-
-async def spawn(*arguments: str, url: str = "") -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *arguments,
-        env={**os.environ, "LWM2M_HOST_URL": url or "http://127.0.0.1:9", "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def finish(process: asyncio.subprocess.Process) -> Done:
-    out, error = await asyncio.wait_for(process.communicate(), 20)
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode(), error.decode())
-
-
-@dataclass
-class Serving:
-    """A running server and the commands that talk to it."""
-
-    coap: str
-    url: str
-    process: asyncio.subprocess.Process | None = None
-
-    async def run(self, *arguments: str) -> Done:
-        """A command in this process, in a thread: the server is in the loop."""
-
-        def command() -> Done:
-            out, error = io.StringIO(), io.StringIO()
-            with redirect_stdout(out), redirect_stderr(error):
-                code = run(list(arguments))
-            return Done(code, out.getvalue(), error.getvalue())
-
-        return await asyncio.to_thread(command)
 
 
 @pytest.fixture
@@ -82,24 +23,6 @@ async def serving(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serving]:
     async with Server(port=0) as server, ControlPlane(server, port=0) as plane:
         monkeypatch.setenv("LWM2M_HOST_URL", plane.url)
         yield Serving(server.uri, plane.url)
-
-
-@asynccontextmanager
-async def serve(*arguments: str) -> AsyncIterator[Serving]:
-    """`lwm2m-host serve` as a process of its own."""
-    history = () if "--history" in arguments else ("--no-history",)
-    process = await spawn(
-        "serve", "--host", "127.0.0.1", "--port", "0", "--http-port", "0", *history, *arguments
-    )
-    assert process.stdout is not None
-    try:
-        lines = [(await asyncio.wait_for(process.stdout.readline(), 10)).decode() for _ in "12"]
-        assert [line.split()[0] for line in lines] == ["devices", "commands"]
-        yield Serving(lines[0].split()[1], lines[1].split()[1], process)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await finish(process)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -13,9 +12,10 @@ import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host.cli.plot import plot
 
+from tests.host.commands import Serving, finish, next_line, serve, spawn
 from tests.host.fake_device import FakeDevice, changed
-from tests.host.test_cli import Serving, finish, serve, spawn
-from tests.host.test_observe import PACK, TEMPERATURE, degrees, timed, until
+from tests.host.observing import PACK, TEMPERATURE, degrees, timed
+from tests.waiting import until
 
 
 async def registered(running: Serving) -> FakeDevice:
@@ -52,11 +52,10 @@ async def test_observe_writes_attributes_first_and_ends_with_sigterm() -> None:
         process = await spawn("observe", "urn:dev:1", TEMPERATURE, *arguments, url=running.url)
         await until(lambda: fake.observers)
         assert fake.seen[-2].query == ("pmin=1", "gt=30.5")
-        assert process.stdout is not None
-        first = json.loads(await asyncio.wait_for(process.stdout.readline(), 5))
+        first = json.loads(await next_line(process))
         assert (first["value"], first["first"], first["path"]) == (21.5, True, TEMPERATURE)
         await fake.register("lt=60")  # it goes on after that, and says so
-        lines = [json.loads(await asyncio.wait_for(process.stdout.readline(), 5)) for _ in "123"]
+        lines = [json.loads(await next_line(process)) for _ in "123"]
         assert [line.get("note", line.get("value")) for line in lines] == [
             "paused: the device registered anew",
             "active: after a gap",

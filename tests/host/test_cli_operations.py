@@ -13,8 +13,8 @@ from aiocoap.numbers.codes import Code
 from lwm2m_host import Server
 from lwm2m_host.web import ControlPlane
 
+from tests.host.commands import Done, Serving
 from tests.host.fake_device import FakeDevice, changed, content
-from tests.host.test_cli import Done, Serving
 
 EP = "urn:dev:1"
 

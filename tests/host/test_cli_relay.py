@@ -12,6 +12,7 @@ import sys
 import pytest
 from lwm2m_host.cli.app import run
 
+from tests.host.commands import next_line
 from tests.waiting import PATIENCE_S
 
 COMMAND = [sys.executable, "-W", "error", "-c", "from lwm2m_host.cli import main; main()", "relay"]
@@ -29,14 +30,9 @@ async def relay(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-async def line(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readline(), 10)).decode().rstrip("\n")
-
-
 async def interrupt(process: asyncio.subprocess.Process) -> tuple[list[str], str]:
     process.send_signal(signal.SIGINT)
-    out, error = await asyncio.wait_for(process.communicate(), 10)
+    out, error = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert process.returncode == 0, error
     return out.decode().splitlines(), error.decode()
 
@@ -54,12 +50,12 @@ async def test_it_relays_logs_and_counts_until_ctrl_c() -> None:
             *("--listen", "127.0.0.1:0", "--target", target, "--duplicate", "1", "--log"),
             *("--seed", "7", "--rebind-every", "60", "--blackout", "1/600", "--delay", "1-2"),
         )
-        words = (await line(process)).split()
+        words = (await next_line(process)).split()
         assert words[0] == "relay"
         assert words[2:] == ["->", target, "seed", "7"]
         host, _, port = words[1].rpartition(":")
         client.sendto(PING, (host, int(port)))
-        logged = await line(process)
+        logged = await next_line(process)
         assert server.recv(100) == server.recv(100) == PING
     out, error = await interrupt(process)
     assert "-> 4 B CON EMPTY mid 4660: duplicated, delayed " in logged
@@ -73,11 +69,11 @@ async def test_json_is_one_object_per_line() -> None:
             *("--listen", "127.0.0.1:0", "--target", "127.0.0.1:9", "--loss", "1"),
             *("--json", "--log", "--seed", "3"),
         )
-        head = json.loads(await line(process))
+        head = json.loads(await next_line(process))
         assert (head["target"], head["seed"]) == ("127.0.0.1:9", 3)
         host, _, port = head["listen"].rpartition(":")
         client.sendto(PING, (host, int(port)))
-        entry = json.loads(await line(process))
+        entry = json.loads(await next_line(process))
         place = f"127.0.0.1:{client.getsockname()[1]}"
     out, _ = await interrupt(process)
     assert entry.pop("time") > 0

@@ -8,57 +8,59 @@ from dataclasses import replace
 import pytest
 from lwm2m_host.errors import Lwm2mError
 from lwm2m_host.faults import Coap, Entry, FaultError, Faults, Tally
-from lwm2m_host.faults.plan import Dice, Fate
+from lwm2m_host.faults.plan import Decision, Dice
 
 N = 20_000
 SIZES = [7 + i % 90 for i in range(N)]
 
 
-def fates(faults: Faults, seed: str = "1 up", sizes: list[int] = SIZES) -> list[Fate]:
+def fates(faults: Faults, seed: str = "1 up", sizes: list[int] = SIZES) -> list[Decision]:
     dice = Dice(seed)
     return [dice.throw(size, faults) for size in sizes]
 
 
-def share(faults: Faults, happened: Callable[[Fate], bool]) -> float:
+def share(faults: Faults, happened: Callable[[Decision], bool]) -> float:
     return sum(map(happened, fates(faults))) / N
 
 
 @pytest.mark.parametrize(
     ("faults", "happened"),
     [
-        (Faults(loss=0.3), lambda fate: fate.lost and not fate.delays_ms),
-        (Faults(duplicate=0.3), lambda fate: len(fate.delays_ms) == 2),
-        (Faults(reorder=0.3), lambda fate: fate.held),
-        (Faults(corrupt=0.3), lambda fate: fate.damage is not None),
+        (Faults(loss=0.3), lambda decision_: decision_.lost and not decision_.delays_ms),
+        (Faults(duplicate=0.3), lambda decision_: len(decision_.delays_ms) == 2),
+        (Faults(reorder=0.3), lambda decision_: decision_.held),
+        (Faults(corrupt=0.3), lambda decision_: decision_.damage is not None),
     ],
     ids=["loss", "duplicate", "reorder", "corrupt"],
 )
 def test_each_fault_comes_as_often_as_asked(
-    faults: Faults, happened: Callable[[Fate], bool]
+    faults: Faults, happened: Callable[[Decision], bool]
 ) -> None:
     assert share(faults, happened) == pytest.approx(0.3, abs=0.015)
     assert share(Faults(), happened) == 0
 
 
 def test_a_certain_fault_always_comes() -> None:
-    assert all(fate.lost for fate in fates(Faults(loss=1)))
-    assert all(fate.held and fate.damage for fate in fates(Faults(reorder=1, corrupt=1)))
+    assert all(decision_.lost for decision_ in fates(Faults(loss=1)))
+    assert all(
+        decision_.held and decision_.damage for decision_ in fates(Faults(reorder=1, corrupt=1))
+    )
 
 
 def test_faults_are_independent() -> None:
     both = Faults(duplicate=0.5, reorder=0.5)
-    assert share(both, lambda fate: fate.held and len(fate.delays_ms) == 2) == pytest.approx(
-        0.25, abs=0.015
-    )
+    assert share(
+        both, lambda decision_: decision_.held and len(decision_.delays_ms) == 2
+    ) == pytest.approx(0.25, abs=0.015)
 
 
 def test_delays_fill_their_range_evenly_and_copies_have_their_own() -> None:
     found = fates(Faults(delay_ms=(50, 400), duplicate=1))
-    delays = [delay for fate in found for delay in fate.delays_ms]
+    delays = [delay for decision_ in found for delay in decision_.delays_ms]
     assert 50 <= min(delays) < 51
     assert 399 < max(delays) <= 400
     assert sum(delays) / len(delays) == pytest.approx(225, abs=3)
-    assert all(first != second for first, second in (fate.delays_ms for fate in found))
+    assert all(first != second for first, second in (decision_.delays_ms for decision_ in found))
 
 
 def test_the_same_seed_decides_the_same() -> None:
@@ -71,17 +73,17 @@ def test_the_same_seed_decides_the_same() -> None:
 def test_changing_one_fault_leaves_the_decisions_about_the_others() -> None:
     faults = Faults(loss=0.3, reorder=0.2)
     more = replace(faults, corrupt=0.5, duplicate=0.5, delay_ms=(5, 50))
-    assert [(fate.lost, fate.held) for fate in fates(faults)] == [
-        (fate.lost, fate.held) for fate in fates(more)
+    assert [(decision_.lost, decision_.held) for decision_ in fates(faults)] == [
+        (decision_.lost, decision_.held) for decision_ in fates(more)
     ]
 
 
 def test_damage_is_a_few_flipped_bytes_or_a_shorter_datagram() -> None:
     data = bytes(range(40))
     cut = 0
-    for fate in fates(Faults(corrupt=1), sizes=[40] * 2000):
-        assert fate.damage is not None
-        after = fate.damage.apply(data)
+    for decision_ in fates(Faults(corrupt=1), sizes=[40] * 2000):
+        assert decision_.damage is not None
+        after = decision_.damage.apply(data)
         assert after != data
         if len(after) < len(data):
             cut += 1
@@ -92,9 +94,9 @@ def test_damage_is_a_few_flipped_bytes_or_a_shorter_datagram() -> None:
 
 
 def test_one_byte_can_be_damaged_and_nothing_cannot() -> None:
-    for fate in fates(Faults(corrupt=1), sizes=[1] * 200):
-        assert fate.damage is not None
-        assert fate.damage.apply(b"x") != b"x"
+    for decision_ in fates(Faults(corrupt=1), sizes=[1] * 200):
+        assert decision_.damage is not None
+        assert decision_.damage.apply(b"x") != b"x"
     assert fates(Faults(corrupt=1), sizes=[0])[0].damage is None
 
 

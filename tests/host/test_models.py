@@ -12,14 +12,7 @@ from lwm2m_host.model.path import Path
 from lwm2m_host.model.values import DataType
 from lwm2m_host.model.xml import parse_xml
 
-
-def definition(oid: str = "30000", version: str = "1.0", items: str = "") -> bytes:
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<LWM2M><Object ObjectType="MODefinition"><Name>Pump</Name><Description1>A
-  pump.</Description1><ObjectID>{oid}</ObjectID><ObjectVersion>{version}</ObjectVersion>
-<MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory>
-<Resources>{items}</Resources></Object></LWM2M>""".encode()
-
+from tests.host.object_files import definition
 
 ITEM = """<Item ID="5"><Name>Flow</Name><Operations>RW</Operations>
 <MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory>

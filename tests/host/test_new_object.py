@@ -29,8 +29,7 @@ from lwm2m_host.model.values import EPOCH, DataType, ObjLink
 from lwm2m_host.model.xml import parse_xml
 from lwm2m_host.testing.unix import UnixDevice
 
-from tests.host.test_models import definition
-from tests.host.test_validation import item
+from tests.host.object_files import definition, item
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import pytest
@@ -20,30 +19,14 @@ from lwm2m_host.reporting.observation import REORDERED_S, Observation
 from lwm2m_host.reporting.report import Notification
 
 from tests.host.fake_device import LINKS, FakeDevice
-from tests.waiting import PATIENCE_S
-
-TEMPERATURE = "/3303/0/5700"
-
-
-def degrees(value: float) -> tuple[Code, bytes, int | None]:
-    return (Code.CONTENT, str(value).encode(), 0)
-
-
-def timed(*samples: tuple[float, float]) -> tuple[Code, bytes, int | None]:
-    pack = [{"n": TEMPERATURE, "t": t, "v": v} for t, v in samples]
-    return (Code.CONTENT, json.dumps(pack).encode(), 110)
+from tests.host.observing import PACK, TEMPERATURE, degrees, timed
+from tests.waiting import PATIENCE_S, until
 
 
 async def fetched(observation: Observation) -> Notification:
     """The next one. One that does not come fails the test instead of stopping it."""
     async with asyncio.timeout(PATIENCE_S):
         return await anext(observation)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -372,8 +355,6 @@ async def test_a_first_block_of_the_wrong_size_is_survived(
 
 
 # --- composite ------------------------------------------------------------------------------
-
-PACK = json.dumps([{"n": "/3/0/0", "vs": "Acme"}, {"n": TEMPERATURE, "v": 21.5}]).encode()
 
 
 async def test_observe_composite_and_its_cancellation_carry_the_paths(

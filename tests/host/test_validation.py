@@ -12,7 +12,7 @@ from lwm2m_host.model.values import DataType
 from lwm2m_host.model.xml import parse_xml
 
 from tests.host.fake_device import FakeDevice, changed, content
-from tests.host.test_models import definition
+from tests.host.object_files import definition, item
 
 INTEGER, FLOAT, STRING = DataType.INTEGER, DataType.FLOAT, DataType.STRING
 OPAQUE, UNSIGNED = DataType.OPAQUE, DataType.UNSIGNED
@@ -75,23 +75,6 @@ def test_ranges_that_say_something(
 )
 def test_prose_allows_anything(text: str, kind: DataType) -> None:
     assert parse_range(text, kind) is None
-
-
-ITEM = """<Item ID="{id}"><Name>{name}</Name><Operations>{ops}</Operations>
-<MultipleInstances>{multi}</MultipleInstances><Mandatory>{must}</Mandatory><Type>{type}</Type>
-<RangeEnumeration>{range}</RangeEnumeration><Units/><Description>.</Description></Item>"""
-
-
-def item(
-    id: int,
-    name: str,
-    ops: str,
-    type: str = "Integer",
-    range: str = "",
-    multi: str = "Single",
-    must: str = "Optional",
-) -> str:
-    return ITEM.format(id=id, name=name, ops=ops, type=type, range=range, multi=multi, must=must)
 
 
 PUMP = definition(

@@ -22,7 +22,7 @@ from lwm2m_host.board.unixboard import UnixBoard
 from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 
 from boards.emulator import emulator
-from tests.host.test_board_images import RP2040, esp_image, uf2
+from tests.host.images import RP2040, esp_image, uf2
 from tests.integration.tutorial import Block, Known, Tutor, TutorialError, agrees, sections
 
 ROOT = find_root()

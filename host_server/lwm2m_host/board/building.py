@@ -41,7 +41,7 @@ class Item:
 
 
 def build_folder(board: Board) -> Path:
-    """Where what is made for a board is kept."""
+    """The folder of what is made for a board."""
     return find_root() / "build" / "boards" / board.name
 
 

@@ -34,7 +34,7 @@ _RESTART = ("exec", "--no-follow", "import time, machine; time.sleep_ms(100); ma
 
 @dataclass
 class State:
-    """What is on the board.
+    """The state of a board's file system.
 
     hashes: of files that are there and known; "" when a file is there and its hash is not.
     deployed: what the last deployment put there. kept: settings that were written on the board
@@ -55,7 +55,7 @@ class State:
 
 @dataclass
 class Plan:
-    """What is to be done."""
+    """The changes that a deployment makes."""
 
     copy: list[Item]
     unchanged: list[Item]
@@ -74,7 +74,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What was done. `seconds` is the time that it took on the wire."""
+    """The result of a deployment. `seconds` is the time that it took on the wire."""
 
     copied: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ def twin(path: str) -> str:
 
 
 def survey(remote: Remote, items: Sequence[Item], *, verify: bool = False) -> State:
-    """Look at the board. verify: hash every file on it, whatever its list says.
+    """Read the state of a board. verify: hash every file on it, whatever its list says.
 
     Raises RemoteError.
     """
@@ -143,7 +143,7 @@ def plan(
     keep: Sequence[str] = (),
     factory: bool = False,
 ) -> Plan:
-    """What brings the board from `state` to `items`.
+    """Plan the changes that bring a board from `state` to `items`.
 
     prune: remove what was deployed before and is not among `items`, and the other forms of modules
     that are. keep: settings that belong to the board from now on. factory: remove updates that
@@ -174,7 +174,7 @@ def carry_out(
     restart: bool = True,
     progress: Progress = lambda _name, _size: None,
 ) -> Report:
-    """Do it. progress: told name and size of each file as it has been copied.
+    """Carry out a plan. progress: called with name and size of each file as it has been copied.
 
     Raises BoardFull, RemoteError; the board then has what it had before.
     """
@@ -274,7 +274,7 @@ def _send(
 
 
 def _pieces(files: dict[str, bytes]) -> list[list[tuple[str, bool, bytes]]]:
-    """What to send, in portions that a small board has room for: (name, whether it begins here,
+    """The files in portions that a small board has room for: (name, whether it begins here,
     bytes). A call on the board takes longer than the bytes in it, so that none is for a few."""
     pieces: list[list[tuple[str, bool, bytes]]] = []
     room = 0

@@ -1,4 +1,4 @@
-"""What is here for work with boards, what is missing, and how to get it."""
+"""Checks of this computer: what work with boards needs, what is missing, how to get it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between here and a board. All derive from BoardError."""
+"""Errors between this computer and a board. All derive from BoardError."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _DRIVE_WAIT_S = 15.0
 def esptool_arguments(
     board: Board, image: Path, port: str, *, erase: bool = False, baud: int = BAUD
 ) -> list[str]:
-    """What esptool is called with to write an image. erase: everything else on the flash too."""
+    """Arguments of esptool to write an image. erase: everything else on the flash too."""
     arguments = ["--chip", board.chip, "--port", port, "--baud", str(baud), "write-flash"]
     if erase:
         arguments.append("--erase-all")

@@ -49,7 +49,7 @@ _UF2_PAYLOAD = 476
 
 @dataclass(frozen=True)
 class Image:
-    """What a file is: "esp" or "uf2", for which chip, its size in bytes."""
+    """A MicroPython image: "esp" or "uf2", the chip that it is for, its size in bytes."""
 
     kind: str
     chip: str
@@ -67,7 +67,7 @@ def read(path: Path) -> bytes:
 
 
 def recognise(data: bytes, name: str) -> Image:
-    """What an image is. Raises BadImage, with `name`, for everything else."""
+    """Recognise an image. Raises BadImage, with `name`, for everything else."""
     if data[:4] == struct.pack("<I", _UF2_MAGIC[0]):
         return _uf2(data, name)
     if data[:1] == bytes([_ESP_MAGIC]):

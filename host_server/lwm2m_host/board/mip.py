@@ -51,7 +51,7 @@ def version(firmware: Path) -> str:
 
 
 def bundles(firmware: Path) -> dict[str, list[str]]:
-    """Which module is in which package: file -> paths of modules, sorted. Raises BuildError."""
+    """The modules of each package: file -> paths of modules, sorted. Raises BuildError."""
     package = package_modules(firmware)
     paths = {name: path.relative_to(firmware).as_posix() for name, path in package.items()}
     program = find(firmware / "main.py", firmware, _NAMES, firmware / "boot.py")

@@ -1,4 +1,4 @@
-"""Which modules of the firmware a program needs, found in its text without running it."""
+"""The modules of the firmware that a program needs, found in its text without running it."""
 
 from __future__ import annotations
 

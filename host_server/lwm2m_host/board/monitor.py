@@ -1,4 +1,4 @@
-"""What a board prints, line by line, for as long as it is there, and again when it is back."""
+"""The output of a board, for as long as it is connected, and again when it is back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import serial
 
 from .errors import RemoteError
-from .remote import why_not
+from .remote import reason_not_open
 
 BAUD = 115_200
 LEAVE = b"\x1d"  # Ctrl-]
@@ -42,7 +42,7 @@ def watch(
             line = serial.serial_for_url(port, baudrate=BAUD, timeout=0)
         except (OSError, ValueError) as error:
             if first:
-                raise RemoteError(f"{port} cannot be opened: {why_not(port)}") from error
+                raise RemoteError(f"{port} cannot be opened: {reason_not_open(port)}") from error
             if keys is not None and LEAVE in _typed(keys, _RETRY_S):
                 return
             if keys is None:

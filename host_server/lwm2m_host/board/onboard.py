@@ -105,7 +105,7 @@ def finish():
 
 
 def survey(paths: list[str], verify: bool) -> str:
-    """What is on the board: sizes of `paths` and of what the manifest lists; hashes of them when
+    """A program that tells sizes of `paths` and of what the manifest lists; hashes of them when
     there is no manifest, or when `verify` is set."""
     return f"""{_COMMON}{_FEED}{_FINISH}
 finish()

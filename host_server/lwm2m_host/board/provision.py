@@ -1,4 +1,4 @@
-"""config.json and keys.json: what a device is told before it can tell anybody anything.
+"""config.json and keys.json: the settings with which a device starts.
 
 The device's own `lwm2m.config` decides what is right, in the MicroPython that runs here: there is
 no second opinion that could differ.
@@ -214,7 +214,7 @@ def _address(uri: str) -> tuple[str, int, bool]:
 
 
 def is_local(uri: str) -> bool:
-    """Whether an address means the board itself when a board uses it."""
+    """True when an address means the board itself when a board uses it."""
     try:
         host = _address(uri)[0]
     except BadSetting:

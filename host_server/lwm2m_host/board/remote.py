@@ -1,4 +1,4 @@
-"""mpremote, as a program of its own: what it is told, what it says, and what its errors mean."""
+"""mpremote, run as a program: its verbs, its output, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _CHIPS = {"esp32": ("ESP32S3", "ESP32C3", "ESP32"), "rp2": ("RP2040", "RP2350")}
 
 @dataclass(frozen=True)
 class Identity:
-    """What the MicroPython on a board says about itself."""
+    """The MicroPython on a board, as it describes itself."""
 
     platform: str
     version: tuple[int, ...]
@@ -220,7 +220,7 @@ class Remote:
         if re.search(r"ENOSPC|No space left|OSError: 28\b", said):
             return BoardFull(f"{self.port}: no room on the board's file system")
         if re.search(r"failed to access|could not open port|invalid URL, protocol", said):
-            return RemoteError(f"{self.port} cannot be opened: {why_not(self.port)}")
+            return RemoteError(f"{self.port} cannot be opened: {reason_not_open(self.port)}")
         if "could not enter raw repl" in said:
             return RemoteError(f"{self.port}: no MicroPython answers; {_AWAKE}")
         if re.search(_BROKEN, said):
@@ -230,8 +230,8 @@ class Remote:
         return RemoteError(f"{self.port}: {reason}")
 
 
-def why_not(port: str) -> str:
-    """Why a port does not open."""
+def reason_not_open(port: str) -> str:
+    """The reason why a port does not open."""
     if "://" in port:
         known = port.startswith("socket://")
         return "nobody listens there" if known else "only socket://HOST:PORT is known"

@@ -117,8 +117,8 @@ class UnixBoard:
         return not self._stopping.is_set()
 
     @property
-    def last_words(self) -> str:
-        """What it said that nobody has read."""
+    def unread_output(self) -> str:
+        """Output that nobody has read."""
         return self._out.decode("utf-8", "replace").strip()
 
     def __enter__(self) -> UnixBoard:
@@ -271,7 +271,7 @@ class UnixBoard:
         self._process.send_signal(signal.SIGINT)
 
     def _unread(self) -> bytes:
-        """What was delivered before the program began, and waits in the pipe."""
+        """Input that was delivered before the program began, and waits in the pipe."""
         assert self._process is not None
         assert self._process.stdin is not None
         count = fcntl.ioctl(self._process.stdin, termios.FIONREAD, b"\0" * 4)

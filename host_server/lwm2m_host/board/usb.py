@@ -1,4 +1,4 @@
-"""What is plugged in: serial ports that boards have, and the drives that a Pico shows."""
+"""Boards that are plugged in: their serial ports, and the drives that a Pico shows."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def drive_chip(folder: Path) -> str:
 
 
 def _mounted() -> list[Path]:
-    """Where file systems are mounted, as far as a boot loader's may be among them."""
+    """Mount points of file systems, as far as a boot loader's may be among them."""
     places = []
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
@@ -122,5 +122,5 @@ def _mounted() -> list[Path]:
 
 
 def permitted(port: str) -> bool:
-    """Whether this user may open a port."""
+    """True when this user may open a port."""
     return os.access(port, os.R_OK | os.W_OK)

@@ -10,7 +10,7 @@ import typer
 from .. import Path
 from ..terminal import cells, console, plain, print_json, rows, table
 from .failure import WrongArgument
-from .operations import body, done, json_object, need, options
+from .operations import body, done, json_object, options, path_argument
 from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
 from .remote import ServerClient
 
@@ -31,7 +31,7 @@ def read_composite(
     JSON: {"endpoint", "values": {PATH: value}}, the values as read prints them; null where the
     device did not answer for a path.
     """
-    wanted = [need(path, 0, 4, "read") for path in paths]
+    wanted = [path_argument(path, 0, 4, "read") for path in paths]
     params = {"paths": ",".join(map(str, wanted)), **options(format, force)}
     answer = ServerClient(server, timeout).client("GET", ep, "/composite", params=params)
     content: dict[str, Any] = answer["content"]
@@ -75,7 +75,7 @@ def write_composite(
         name, equals, value = text.partition("=")
         if not equals:
             raise WrongArgument(f"expects PATH=VALUE, as in /1/0/1=300, got {text!r}")
-        path = need(name, 2, 4, "write")
+        path = path_argument(name, 2, 4, "write")
         if str(path) in given:
             raise WrongArgument(f"{path} occurs twice")
         given[str(path)] = body(path, value)
@@ -86,7 +86,7 @@ def write_composite(
         params=options(format, force),
         body=json_module.dumps(given),
     )
-    told = [str(need(path, 0, 4, "write")) for path in given]
+    told = [str(path_argument(path, 0, 4, "write")) for path in given]
     if json:
         print_json({"endpoint": ep, "paths": told, "ok": True})
         return

@@ -1,10 +1,10 @@
-"""How a command ends when it does not work."""
+"""Failures of a command, with their exit codes."""
 
 from __future__ import annotations
 
 
 class Failure(Exception):
-    """Ends the command: one line on standard error, and this exit code."""
+    """The end of a command: one line on standard error, and this exit code."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)

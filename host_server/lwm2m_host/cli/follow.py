@@ -1,4 +1,4 @@
-"""Follows what a device reports: a live table with curves, or one line for each value."""
+"""Notifications of a device as they come: a live table with curves, or a line for each value."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class _Line:
 
 
 @dataclass
-class Wanted:
-    """What is followed: `place` is the path of the control plane, `query` what goes with it."""
+class Target:
+    """An observation to follow: `place` is its path in the HTTP API, `query` goes with it."""
 
     place: str
     paths: tuple[str, ...]
@@ -54,7 +54,7 @@ class Wanted:
 
 
 class Follower:
-    """Observes, shows what comes, and cancels at the end what it began.
+    """A view of observations: it begins them, shows their notifications, and cancels them.
 
     count, for_s: end after so many notifications, after so many seconds.
     """
@@ -63,7 +63,7 @@ class Follower:
         self,
         server: ServerClient,
         endpoint: str,
-        wanted: list[Wanted],
+        targets: list[Target],
         *,
         count: int | None,
         for_s: float | None,
@@ -73,7 +73,7 @@ class Follower:
     ) -> None:
         self._server = server
         self._endpoint = endpoint
-        self._wanted = wanted
+        self._targets = targets
         self._count = count
         self._until = None if for_s is None else time.monotonic() + for_s
         self._json = json
@@ -82,7 +82,7 @@ class Follower:
         self._events: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
         self._lines: dict[str, _Line] = {}
         self._notes: deque[str] = deque(maxlen=_NOTES)
-        self._told = 0
+        self._notified_count = 0
         self._state = "active"
         self._out = console()
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class Follower:
         prepare()
         with _terminated():
             try:
-                for item in self._wanted:
+                for item in self._targets:
                     answer = self._server.client(
                         "POST", self._endpoint, item.place, params=item.query
                     )
@@ -134,7 +134,7 @@ class Follower:
         self._events.put(event)
 
     def _follow(self) -> None:
-        while self._count is None or self._told < self._count:
+        while self._count is None or self._notified_count < self._count:
             left = None
             if self._until is not None:
                 left = self._until - time.monotonic()
@@ -150,15 +150,15 @@ class Follower:
             if isinstance(event, Exception):
                 raise event
             with self._lock:
-                if not self._take(event):
+                if not self._on_event(event):
                     return
 
-    def _take(self, event: dict[str, Any]) -> bool:
+    def _on_event(self, event: dict[str, Any]) -> bool:
         """False at the end of the last observation."""
         kind = event["event"]
         if kind == "notification":
             if self._of(event) is not None:
-                self._notified(event)
+                self._on_notification(event)
         elif kind == "observation":
             item = self._of(event)
             if item is None:
@@ -168,7 +168,7 @@ class Follower:
                     return True  # another one has taken its place
                 item.current = item.id = ""
                 self._note(event["time"], f"{' '.join(item.paths)} ended: {event['reason']}")
-                return any(other.current for other in self._wanted)
+                return any(other.current for other in self._targets)
             item.current = event["id"]
             if event["reason"]:
                 self._state = event["state"]
@@ -177,10 +177,10 @@ class Follower:
             self._note(event["time"], f"unreadable: {event['res']}: {event['reason']}")
         return True
 
-    def _of(self, event: dict[str, Any]) -> Wanted | None:
+    def _of(self, event: dict[str, Any]) -> Target | None:
         composite = event.get("kind") == "composite"
         paths = set(event.get("paths") or [event.get("res")])
-        for item in self._wanted:
+        for item in self._targets:
             if item.composite == composite and set(item.paths) == paths:
                 return item
         return None
@@ -193,8 +193,8 @@ class Follower:
         elif not self._out.is_terminal:
             print("# " + cells(line)[0].plain, flush=True)
 
-    def _notified(self, event: dict[str, Any]) -> None:
-        self._told += 1
+    def _on_notification(self, event: dict[str, Any]) -> None:
+        self._notified_count += 1
         about = _about(event)
         for sample in event["samples"]:
             path, value = sample["path"], sample["value"]
@@ -216,9 +216,9 @@ class Follower:
             elif not self._out.is_terminal:
                 fields = (iso(sample["time"]), path, value_text(value), units)
                 print("\t".join(cell.plain for cell in cells(*fields)), flush=True)
-            self._keep_sample(sample, name, units, event)
+            self._store_sample(sample, name, units, event)
 
-    def _keep_sample(
+    def _store_sample(
         self, sample: dict[str, Any], name: str, units: str, event: dict[str, Any]
     ) -> None:
         line = self._lines.setdefault(sample["path"], _Line())
@@ -257,13 +257,17 @@ class Follower:
                     )
                 )
             parts: list[RenderableType] = [
-                Text(f"{self._endpoint}  {self._state}  {self._told} notifications  Ctrl-C ends"),
+                Text(self._title()),
                 out,
             ]
             if self._plots:
                 parts += self._curves()
             parts += [cells(note)[0] for note in self._notes]
             return Group(*parts)
+
+    def _title(self) -> str:
+        count = f"{self._notified_count} notifications"
+        return f"{self._endpoint}  {self._state}  {count}  Ctrl-C ends it"
 
     def _curves(self) -> Iterator[RenderableType]:
         size = self._out.size
@@ -280,7 +284,7 @@ class Follower:
     def _cancel(self) -> None:
         if self._keep:
             return
-        for item in self._wanted:
+        for item in self._targets:
             if not item.id:
                 continue
             params = {"id": item.id}

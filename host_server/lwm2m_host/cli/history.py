@@ -14,7 +14,7 @@ import typer
 from ..reporting.history import HistoryError, read
 from ..terminal import cells, console, iso, print_json, table, value_text
 from .failure import Failure, WrongArgument
-from .operations import need
+from .operations import path_argument
 from .options import DEFAULT_URL, Endpoint, Json, ServerUrl
 from .remote import ServerClient
 
@@ -49,7 +49,7 @@ def history(
     CSV and JSON (one object per line): time (the device's own where it told one), endpoint, path,
     value, type, source (observe, notify, send), received, timed (whether time is the device's).
     """
-    where = need(path, 0, 4, "show the history of")
+    where = path_argument(path, 0, 4, "show the history of")
     if csv and json:
         raise WrongArgument("either --csv or --json")
     begin, end = (_moment(text) for text in (since, until))

@@ -8,8 +8,8 @@ import typer
 
 from ..terminal import cells, console, iso, print_json, table
 from .failure import WrongArgument
-from .follow import Follower, Wanted
-from .operations import need, options
+from .follow import Follower, Target
+from .operations import options, path_argument
 from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
 from .remote import ServerClient
 
@@ -61,7 +61,7 @@ def observe(
     separated by tabs. JSON: {"time", "received", "endpoint", "path", "value", "units", "sequence",
     "first", "late"} for each value; {"time", "endpoint", "note"} when the device goes and comes.
     """
-    wanted = list(dict.fromkeys(need(path, 1, 4, "observe") for path in paths))
+    wanted = list(dict.fromkeys(path_argument(path, 1, 4, "observe") for path in paths))
     given = {
         "pmin": pmin, "pmax": pmax, "gt": gt, "lt": lt, "st": st, "epmin": epmin, "epmax": epmax,
     }  # fmt: skip
@@ -75,7 +75,7 @@ def observe(
                 params = {**options(None, force), **attributes}
                 client.client("PUT", ep, f"{path}/attributes", params=params)
 
-    items = [Wanted(f"{path}/observe", (str(path),), False, query) for path in wanted]
+    items = [Target(f"{path}/observe", (str(path),), False, query) for path in wanted]
     Follower(
         client, ep, items, count=count, for_s=for_, json=json, plots=not no_plot, keep=keep
     ).run(prepare)
@@ -98,9 +98,9 @@ def observe_composite(
 
     Prints what `observe` prints.
     """
-    wanted = tuple(dict.fromkeys(str(need(path, 0, 4, "observe")) for path in paths))
+    wanted = tuple(dict.fromkeys(str(path_argument(path, 0, 4, "observe")) for path in paths))
     query = {"paths": ",".join(wanted), **options(format, force)}
-    items = [Wanted("/composite/observe", wanted, True, query)]
+    items = [Target("/composite/observe", wanted, True, query)]
     Follower(
         ServerClient(server, timeout),
         ep,
@@ -137,7 +137,7 @@ def cancel(
     client = ServerClient(server, timeout)
     if bool(paths) == all_ or (composite and all_):
         raise WrongArgument("cancel needs either paths or --all")
-    wanted = [str(need(path, 0 if composite else 1, 4, "cancel")) for path in paths or []]
+    wanted = [str(path_argument(path, 0 if composite else 1, 4, "cancel")) for path in paths or []]
     groups: list[tuple[bool, list[str]]] = [(False, [path]) for path in wanted]
     if composite:
         groups = [(True, wanted)]

@@ -38,7 +38,7 @@ def read(
     {"IID": {"RID": value}}, of a multiple resource {"RIID": value}. Opaque values are hexadecimal,
     times ISO 8601, object links "3:0".
     """
-    where = need(path, 1, 4, "read")
+    where = path_argument(path, 1, 4, "read")
     params = options(format, force)
     answer = ServerClient(server, timeout).client("GET", ep, str(where), params=params)
     node = answer["content"]
@@ -80,7 +80,7 @@ def write(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = need(path, 2, 4, "write")
+    where = path_argument(path, 2, 4, "write")
     if update and where.depth != 2:
         raise WrongArgument(f"--update needs an instance, got {where}")
     payload = json_module.dumps(body(where, value))
@@ -105,7 +105,7 @@ def execute(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = need(path, 3, 3, "execute")
+    where = path_argument(path, 3, 3, "execute")
     params = options(None, force)
     ServerClient(server, timeout).client("POST", ep, str(where), params=params, body=args)
     done(ep, where, json, "executed")
@@ -122,7 +122,7 @@ def discover(
 
     JSON: a list of {"path", "attributes": {"pmin": "10"}}.
     """
-    where = need(path, 0, 3, "discover")
+    where = path_argument(path, 0, 3, "discover")
     place = (str(where).rstrip("/")) + "/discover"
     links = ServerClient(server, timeout).client("GET", ep, place)["objectLinks"]
     if json:
@@ -154,7 +154,7 @@ def create(
 
     JSON: {"endpoint", "path", "ok": true}; path is that of the new instance.
     """
-    where = need(path, 1, 2, "create")
+    where = path_argument(path, 1, 2, "create")
     given = json_object(values, str(where)) if values else {}
     if where.depth == 2:
         resources = [_resource_node(rid, item) for rid, item in given.items()]
@@ -177,7 +177,7 @@ def delete(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = need(path, 2, 4, "delete")
+    where = path_argument(path, 2, 4, "delete")
     if where.depth == 3:
         raise WrongArgument(f"cannot delete the resource {where}")
     ServerClient(server, timeout).client("DELETE", ep, str(where))
@@ -200,7 +200,7 @@ def write_attributes(
 
     JSON: {"endpoint", "path", "ok": true}.
     """
-    where = need(path, 1, 4, "write attributes of")
+    where = path_argument(path, 1, 4, "write attributes of")
     params = options(None, force)
     for text in attributes:
         name, equals, number = text.partition("=")
@@ -238,7 +238,7 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 5
 
 
-def need(text: str, low: int, high: int, operation: str) -> Path:
+def path_argument(text: str, low: int, high: int, operation: str) -> Path:
     path = parse_path(text)
     if low <= path.depth <= high:
         return path
@@ -246,7 +246,7 @@ def need(text: str, low: int, high: int, operation: str) -> Path:
 
 
 def body(path: Path, text: str) -> Any:
-    """What goes to the server: JSON for an instance, else the text, which the server converts."""
+    """The body of a Write: JSON for an instance, else the text, which the server converts."""
     try:
         data = json_module.loads(text) if path.depth == 2 or text.startswith("{") else None
     except ValueError:

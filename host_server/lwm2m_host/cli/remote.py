@@ -1,4 +1,4 @@
-"""The commands' way to the running server."""
+"""Requests of the commands to the running server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_path(text: str) -> Path:
 
 
 class ServerClient:
-    """Requests to a server's control plane. `timeout_s` is what a device may take."""
+    """A client of a server's HTTP API. `timeout_s` is the time that a device may take."""
 
     def __init__(self, url: str, timeout_s: float = 30.0) -> None:
         self.url = url.rstrip("/")

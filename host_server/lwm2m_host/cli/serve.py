@@ -84,7 +84,7 @@ def _usual_file() -> FilePath | None:
 
 
 def setup_logging(verbose: bool) -> None:
-    """Events at INFO, warnings of the CoAP layer only when verbose; never a payload."""
+    """Log events at INFO, warnings of the CoAP layer only when verbose; never a payload."""
     logging.basicConfig(
         level=logging.WARNING,
         stream=sys.stdout,

@@ -28,7 +28,7 @@ _RESTLESS = ("/3/0/10", "/3/0/13", "/5601", "/5602")
 
 
 class LiveDemo:
-    """What is on the screen, or line by line where there is no terminal."""
+    """The screen of the demonstration, or its lines where there is no terminal."""
 
     def __init__(self, session: Session, console: Console, notes: list[str]) -> None:
         self._session = session
@@ -40,9 +40,9 @@ class LiveDemo:
         self._polls = 0
         self._reading_ms = 0.0
         for note in notes:
-            self.say(note)
+            self.log(note)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line of the log."""
         moment = time.strftime("%H:%M:%S")
         self._log.append((moment, text))
@@ -51,12 +51,12 @@ class LiveDemo:
 
     async def run(self) -> None:
         """Poll and show until cancelled. Raises DeviceDied."""
-        stop = self._session.server.on_event(self._heard)
+        stop = self._session.server.on_event(self._on_event)
         try:
-            self.say("the server is up, a device is being started")
+            self.log("the server is up, a device is being started")
             device = await self._session.registered()
             if not any("registered" in text for _, text in self._log):
-                self._tell_registered(device, "")  # it was faster than we were
+                self._log_registered(device, "")  # it was faster than we were
             if self._plain:
                 await self._run_plain()
             else:
@@ -83,7 +83,7 @@ class LiveDemo:
             for row in self._tree:
                 if known.get(row.path) != row.value and not row.path.endswith(_RESTLESS):
                     text = f"{row.path} {row.object}, {row.name}: {row.value} {row.units}"
-                    self.say(text.rstrip())
+                    self.log(text.rstrip())
 
     async def _round(self) -> None:
         await self._session.check()
@@ -95,30 +95,30 @@ class LiveDemo:
             self._before, self._tree = self._tree or tree, tree
             if self._polls == _WRITE_AT:
                 await self._session.device.write("/1/0/1", NEW_LIFETIME_S, timeout_s=STEP_S)
-                self.say(f"Write /1/0/1 = {NEW_LIFETIME_S}: a new lifetime, so an Update follows")
+                self.log(f"Write /1/0/1 = {NEW_LIFETIME_S}: a new lifetime, so an Update follows")
             elif self._polls == _EXECUTE_AT:
                 await self._session.device.execute("/3303/0/5605", timeout_s=STEP_S)
-                self.say("Execute /3303/0/5605: minimum and maximum start again")
+                self.log("Execute /3303/0/5605: minimum and maximum start again")
         except NotRegistered:
             pass  # it is away: rebooting, or disabled from a second terminal
         except Lwm2mError as problem:
             await self._session.check()
-            self.say(str(problem))
+            self.log(str(problem))
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Registered):
             device = self._session.server.device(event.endpoint)
-            self._tell_registered(device, " again" if event.replaced else "")
+            self._log_registered(device, " again" if event.replaced else "")
         elif isinstance(event, Updated):
             told = event.registration
-            self.say(f"{event.endpoint} sent an Update: lifetime {told.lifetime_s} s from now on")
+            self.log(f"{event.endpoint} sent an Update: lifetime {told.lifetime_s} s from now on")
         elif isinstance(event, Deregistered):
-            self.say(f"{event.endpoint} de-registered")
+            self.log(f"{event.endpoint} de-registered")
         elif isinstance(event, Expired):
-            self.say(f"{event.endpoint} was not heard of in its lifetime")
+            self.log(f"{event.endpoint} sent no Update in its lifetime")
 
-    def _tell_registered(self, device: Device, again: str) -> None:
-        self.say(f"{device.endpoint} registered{again}: {object_names(device)}")
+    def _log_registered(self, device: Device, again: str) -> None:
+        self.log(f"{device.endpoint} registered{again}: {object_names(device)}")
 
     # The screen
 

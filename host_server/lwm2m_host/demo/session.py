@@ -23,12 +23,12 @@ LIFETIME_S = 60
 PORT = 5683
 HTTP_PORT = 8080
 
-# How long one step may take on a busy machine, the registration in it, and the good-bye at the end
+# Seconds that a step may take on a busy machine, the Register in it, the De-register at the end
 STEP_S = 30.0
 REGISTER_S = 20
-LEAVE_S = 10.0
+DEREGISTER_S = 10.0
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class DeviceDied(Lwm2mError):
@@ -41,7 +41,7 @@ class DeviceDied(Lwm2mError):
 
 @dataclass
 class Session:
-    """What is running. Times in seconds."""
+    """A running demonstration: server, control plane, device. Times in seconds."""
 
     server: Server
     plane: ControlPlane
@@ -78,12 +78,12 @@ class Session:
                 task.cancel()
             await asyncio.gather(waiting, ended, return_exceptions=True)
 
-    async def leave(self) -> bool:
+    async def deregister(self) -> bool:
         """Press Ctrl-C on the device. True when it has de-registered before it ended."""
         if self.process.returncode is not None or not self.server.devices():
             return False
         gone = asyncio.create_task(
-            self.server.wait_event(Deregistered, self.endpoint, timeout_s=LEAVE_S)
+            self.server.wait_event(Deregistered, self.endpoint, timeout_s=DEREGISTER_S)
         )
         await asyncio.sleep(0)  # the event stream is open from here on
         with contextlib.suppress(ProcessLookupError):
@@ -97,7 +97,7 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def open_session(
-    port: int | None, http_port: int | None, width: int, say: Say
+    port: int | None, http_port: int | None, width: int, log: Log
 ) -> AsyncIterator[Session]:
     """Start the server and the device's program; end them however this is left.
 
@@ -112,7 +112,7 @@ async def open_session(
             if port is not None:
                 raise
             server = await stack.enter_async_context(Server(port=0))
-            say(f"UDP port {PORT} is taken: devices are served on {server.port}")
+            log(f"UDP port {PORT} is taken: devices are served on {server.port}")
         plane = ControlPlane(server, port=HTTP_PORT if http_port is None else http_port)
         try:
             await stack.enter_async_context(plane)
@@ -120,7 +120,7 @@ async def open_session(
             if http_port is not None:
                 raise
             plane = await stack.enter_async_context(ControlPlane(server, port=0))
-            say(f"TCP port {HTTP_PORT} is taken: commands are served on {plane.port}")
+            log(f"TCP port {HTTP_PORT} is taken: commands are served on {plane.port}")
         folder = stack.enter_context(TemporaryDirectory(prefix="lwm2m-demo-"))
         process = UnixDevice(SCRIPT, [_config(Path(folder), server.uri)], width=width)
         await stack.enter_async_context(process)
@@ -128,7 +128,7 @@ async def open_session(
         try:
             yield session
         finally:
-            await session.leave()
+            await session.deregister()
 
 
 def _config(folder: Path, server_uri: str) -> Path:

@@ -27,7 +27,7 @@ class TourFailed(Lwm2mError):
 
 
 class Tour:
-    """Walks through a session, and prints to `console`."""
+    """A tour through a session, printed to `console`."""
 
     def __init__(self, session: Session, console: Console) -> None:
         self._session = session
@@ -38,16 +38,20 @@ class Tour:
         """All steps. Raises TourFailed, DeviceDied."""
         await self._step("Server", "a LwM2M server listens for devices, and for commands", _server)
         await self._step("Device", "a real MicroPython runs the firmware", _device)
-        await self._step("Register", "it found its server and told what it has", _register)
+        await self._step("Register", "it found its server and named its objects", _register)
         await self._step("Discover", "the server can ask what there is", _discover)
         await self._step("Read", "every value arrives with type, name and unit", self._read)
         await self._step("Poll", "it goes on measuring while it is managed", _poll)
-        await self._step("Observe", "it reports a change by itself, nobody asks", _observe)
+        await self._step("Observe", "it notifies of a change by itself, nobody asks", _observe)
         await self._step("Write", "a new lifetime makes it send an Update by itself", _write)
         await self._step("Execute", "the server can make it do things", _execute)
-        await self._step("Refusal", "what may not be written is refused by its code", _refusal)
+        await self._step(
+            "Refusal", "a Write that is not allowed is refused with its code", _refusal
+        )
         await self._step("Command", "a second process manages it through the server", _command)
-        await self._step("De-register", "who leaves says so, and is forgotten", _deregister)
+        await self._step(
+            "De-register", "the device ends its registration, and is forgotten", _deregister
+        )
         seconds = time.monotonic() - self._session.started_s
         self._console.print(f"\nAll {self._number} steps worked, in {seconds:.1f} s.")
 
@@ -127,9 +131,9 @@ async def _observe(session: Session) -> str:
         values = [observation.value, *[(await anext(observation)).value for _ in range(2)]]
     passed_s = time.monotonic() - begin
     for before, after in itertools.pairwise(values):
-        _need(before != after, "it reported what it had reported before")
+        _need(before != after, "it notified of the value of before")
     shown = ", ".join(f"{value:g}" for value in values)
-    return f"/3303/0/5700 reported {shown} Cel in {passed_s:.1f} s, then it was cancelled"
+    return f"/3303/0/5700 notified {shown} Cel in {passed_s:.1f} s, then it was cancelled"
 
 
 async def _write(session: Session) -> str:
@@ -144,7 +148,7 @@ async def _write(session: Session) -> str:
         passed_ms = (time.monotonic() - begin) * 1000
     finally:
         update.cancel()
-    _need(told == NEW_LIFETIME_S, f"the Update said {told} s")
+    _need(told == NEW_LIFETIME_S, f"the Update carried {told} s")
     kept = await session.device.read("/1/0/1")
     _need(kept == NEW_LIFETIME_S, f"the device kept {kept} s")
     return f"/1/0/1 = {told} s, and the Update came {passed_ms:.0f} ms later"
@@ -189,10 +193,10 @@ async def _command(session: Session) -> str:
 
 
 async def _deregister(session: Session) -> str:
-    if not await session.leave():
-        raise DeviceTimeout("the device did not say good-bye")
-    _need(session.server.devices() == [], "the server still knows it")
-    return f"{session.endpoint} has left"
+    if not await session.deregister():
+        raise DeviceTimeout("the device did not de-register")
+    _need(session.server.devices() == [], "the server still has its registration")
+    return f"{session.endpoint} has de-registered"
 
 
 def _values(tree: list[Row]) -> list[Row]:

@@ -83,7 +83,7 @@ def _fitting(tree: list[Row], limit: int) -> list[Row]:
 
 
 def program() -> str:
-    """How this program is called from the folder where the user is."""
+    """The name by which this program is called from the user's folder."""
     name = sys.argv[0]
     if os.path.basename(name) != "lwm2m-host":
         return "lwm2m-host"
@@ -92,7 +92,7 @@ def program() -> str:
 
 
 def commands(session: Session) -> list[tuple[str, str]]:
-    """What to type in a second terminal, and what it does."""
+    """Command lines for a second terminal, each with its effect."""
     call, ep = program(), session.endpoint
     port = session.plane.port
     where = "" if port == HTTP_PORT else f" --server {session.plane.url}"

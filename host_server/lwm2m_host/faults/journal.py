@@ -1,4 +1,4 @@
-"""What a relay tells about its doings: entries, tallies, and the gist of a CoAP message."""
+"""The journal of a relay: entries, tallies, and the head of a CoAP message."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Entry:
 
 @dataclass
 class Tally:
-    """What happened to the datagrams of one direction.
+    """Counts of what happened to the datagrams of one direction.
 
     received: what arrived. passed: what was sent on, copies included. lost, blackout: what was
     dropped by chance, or because nothing passed. duplicated, delayed, reordered, corrupted: to

@@ -1,4 +1,4 @@
-"""What may happen to a datagram, and the dice that decide it."""
+"""Faults of a network, and the dice that decide them for each datagram."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FaultError(Lwm2mError, ValueError):
 
 @dataclass(frozen=True)
 class Faults:
-    """What a direction of a relay does to the datagrams that pass. The default is a good wire.
+    """Faults of one direction of a relay. The default is a good wire.
 
     loss, duplicate, reorder, corrupt: probabilities, each of its own, 0..1.
     delay_ms: (from, to), drawn evenly for each datagram and for each of its copies.
@@ -67,8 +67,8 @@ class Faults:
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What happens to one datagram. `delays_ms` has one entry for each copy that goes on."""
+class Decision:
+    """The decision on one datagram. `delays_ms` has one entry for each copy that goes on."""
 
     lost: bool = False
     delays_ms: tuple[float, ...] = (0.0,)
@@ -107,16 +107,16 @@ class Dice:
     def __init__(self, seed: str) -> None:
         self._random = Random(seed)
 
-    def throw(self, size: int, faults: Faults) -> Fate:
-        """The fate of the next datagram, of `size` bytes."""
+    def throw(self, size: int, faults: Faults) -> Decision:
+        """The decision of the next datagram, of `size` bytes."""
         draw = self._random.random
         lost, doubled, held, damaged, first, second = (draw() for _ in range(6))
         wear = Random(self._random.getrandbits(64))
         if lost < faults.loss:
-            return Fate(lost=True, delays_ms=())
+            return Decision(lost=True, delays_ms=())
         low, high = faults.delay_ms
         copies = (first, second) if doubled < faults.duplicate else (first,)
-        return Fate(
+        return Decision(
             delays_ms=tuple(low + draw * (high - low) for draw in copies),
             held=held < faults.reorder,
             damage=_damage(wear, size) if size and damaged < faults.corrupt else None,

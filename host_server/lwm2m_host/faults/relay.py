@@ -307,13 +307,13 @@ class Relay:
 
     def _arrived(self, side: Direction, client: _Client, data: bytes) -> None:
         faults, tally = self._side(side)
-        fate = self._dice[side].throw(len(data), faults)
+        decision = self._dice[side].throw(len(data), faults)
         tally.received += 1
         if self._is_dark(faults):
             tally.blackout += 1
             self._note(side, client.name, data, "lost in the blackout")
             return
-        if fate.lost:
+        if decision.lost:
             tally.lost += 1
             self._note(side, client.name, data, "lost")
             return
@@ -323,22 +323,22 @@ class Relay:
             return
         words = []
         sent = data
-        if fate.damage is not None:
+        if decision.damage is not None:
             tally.corrupted += 1
-            words.append(str(fate.damage))
-            sent = fate.damage.apply(data)
-        if len(fate.delays_ms) > 1:
+            words.append(str(decision.damage))
+            sent = decision.damage.apply(data)
+        if len(decision.delays_ms) > 1:
             tally.duplicated += 1
             words.append("duplicated")
-        if any(fate.delays_ms):
+        if any(decision.delays_ms):
             tally.delayed += 1
-            words.append("delayed " + " and ".join(f"{ms:.0f} ms" for ms in fate.delays_ms))
-        if fate.held:
+            words.append("delayed " + " and ".join(f"{ms:.0f} ms" for ms in decision.delays_ms))
+        if decision.held:
             tally.reordered += 1
             words.append("held back")
         self._note(side, client.name, data, ", ".join(words) or "passed")
-        held = fate.held
-        for delay_ms in fate.delays_ms:
+        held = decision.held
+        for delay_ms in decision.delays_ms:
             # Of two copies only the first is held back.
             self._after(delay_ms, self._depart, side, client, sent, held)
             held = False

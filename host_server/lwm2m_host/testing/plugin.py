@@ -91,7 +91,7 @@ async def lwm2m_device(
 
 
 class RelayFactory(Protocol):
-    """What the fixture `lwm2m_relay` is."""
+    """The type of the fixture `lwm2m_relay`."""
 
     async def __call__(
         self,
@@ -107,7 +107,7 @@ class RelayFactory(Protocol):
 
 @pytest.fixture
 async def lwm2m_relay() -> AsyncIterator[RelayFactory]:
-    """Starts relays, and closes them after the test::
+    """A function that starts relays, which are closed after the test::
 
         relay = await lwm2m_relay(lwm2m_server, loss=0.3, delay_ms=(50, 400))
         async with UnixDevice("device.py", [relay.uri]):

@@ -72,7 +72,7 @@ class UnixDevice:
 
     @property
     def output(self) -> str:
-        """What the program has printed so far, standard error included."""
+        """The output of the program so far, standard error included."""
         return self._output
 
     @property
@@ -84,7 +84,7 @@ class UnixDevice:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended; None while it runs, negative when a signal ended it."""
+        """Exit code; None while the program runs, negative when a signal ended it."""
         return self._process.returncode if self._process else None
 
     def _command(self) -> list[str]:
@@ -165,7 +165,7 @@ class UnixDevice:
             ) from None
 
     async def during(self, waiting: Coroutine[Any, Any, T]) -> T:
-        """What `waiting` returns; UnixDeviceError at once when the program ends before that."""
+        """Await `waiting` and return its result; UnixDeviceError when the program ends first."""
         if self._process is None:
             waiting.close()
             raise UnixDeviceError("the program has not been started")

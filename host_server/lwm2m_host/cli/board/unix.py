@@ -47,7 +47,7 @@ def unix(
                 try:
                     while board.running:
                         time.sleep(0.2)
-                    raise Failure("the interpreter does not start: " + board.last_words)
+                    raise Failure("the interpreter does not start: " + board.unread_output)
                 finally:
                     if link is not None:
                         link.unlink(missing_ok=True)
