@@ -81,7 +81,7 @@ async def _demo(once: bool, port: int | None, http_port: int | None, width: int)
                 try:
                     await LiveDemo(session, out, notes).run()
                 except asyncio.CancelledError:
-                    if await session.leave():
+                    if await session.deregister():
                         out.print(f"{session.endpoint} has de-registered; the demo is over")
                     raise
     except DeviceDied as problem:
