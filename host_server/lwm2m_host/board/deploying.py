@@ -264,7 +264,7 @@ def _send(
             program = Path(temporary) / f"{number}.py"
             program.write_text(text, encoding="utf-8")
             verbs += ["run", str(program)]
-        told = remote.told(remote.call(*verbs, on_line=watch))
+        told = remote.result(remote.call(*verbs, on_line=watch))
     damaged = told.get("damaged")
     if not isinstance(damaged, list):
         raise RemoteError(f"{remote.port}: the board's answer is not understood")

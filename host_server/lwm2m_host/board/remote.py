@@ -117,9 +117,9 @@ class Remote:
         with TemporaryDirectory(prefix="lwm2m-") as folder:
             file = Path(folder) / "program.py"
             file.write_text(text, encoding="utf-8")
-            return self.told(self.call(*(["resume"] if resume else []), "run", str(file)))
+            return self.result(self.call(*(["resume"] if resume else []), "run", str(file)))
 
-    def told(self, output: str) -> dict[str, Any]:
+    def result(self, output: str) -> dict[str, Any]:
         """The last thing that a program on the board has told. Raises RemoteError."""
         _, found, rest = output.rpartition(onboard.MARK)
         try:
