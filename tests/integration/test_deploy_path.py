@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,13 +81,35 @@ def files(folder: Path, **texts: str) -> list[Item]:
     return items
 
 
-def deploy(board: UnixBoard, items: list[Item], **options: Any) -> deploying.Report:
-    remote = Remote(board.port, silence_s=options.pop("silence_s", 30))
+def deploy(
+    board: UnixBoard, items: list[Item], remote: Remote | None = None, **options: Any
+) -> deploying.Report:
+    remote = remote or Remote(board.port, silence_s=PATIENCE_S)
     verify = options.pop("verify", False)
     state = deploying.survey(remote, items, verify=verify)
     return deploying.carry_out(
         remote, state, deploying.plan(state, items, **options), restart=False
     )
+
+
+@contextlib.contextmanager
+def given_up_without_power(board: UnixBoard) -> Iterator[Remote]:
+    """A line to a board, on which nobody waits for it any longer when its power was cut."""
+    remote = Remote(board.port, silence_s=PATIENCE_S)
+    before, over = board.resets.count("power"), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            if board.resets.count("power") > before:
+                remote.silence_s = 0.5
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield remote
+    finally:
+        over.set()
+        watcher.join()
 
 
 def cli(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -189,8 +213,11 @@ def test_a_deployment_that_is_interrupted_changes_nothing_and_goes_on_later(
     old, new = big(tmp_path / "old", "old"), big(tmp_path / "new", "new")
     deploy(board, old)
     board.cut_at_byte = 12_000
-    with pytest.raises(RemoteError, match=r"the board is silent|connection broke off"):
-        deploy(board, new, silence_s=1)
+    with (
+        given_up_without_power(board) as remote,
+        pytest.raises(RemoteError, match=r"the board is silent|connection broke off"),
+    ):
+        deploy(board, new, remote)
     assert board.resets[-1] == "power"
     remote = Remote(board.port)
     state = deploying.survey(remote, new)
@@ -230,7 +257,7 @@ def test_ctrl_c_in_the_middle_is_made_good_by_the_next(
         start_new_session=True,
     )
     before = board.bytes_in
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_S
     while board.bytes_in < before + 30_000 and time.monotonic() < until:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
@@ -259,7 +286,8 @@ def test_power_cut_at_a_write_leaves_the_old_or_makes_the_new(
     while True:
         board.cut_at_write = len(outcomes) * step
         try:
-            deploy(board, new, silence_s=0.7)
+            with given_up_without_power(board) as remote:
+                deploy(board, new, remote)
         except RemoteError:
             state = deploying.survey(Remote(board.port), [*old, *new], verify=True)
         else:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from .boards import Board
 from .errors import BoardError, BoardFull, RemoteError
 
 SILENCE_S = 30.0
+_WATCH_S = 0.05
 
 _BROKEN = (
     r"raw paste|waiting for (first|second) EOF|could not exec command|SerialException|Errno 5\b"
@@ -98,7 +100,7 @@ class Identity:
 class Remote:
     """A board at a port: a device file, a pty, or ``socket://HOST:PORT``.
 
-    silence_s: a board that has not said anything for so long is given up.
+    silence_s: a board that has not said anything for so long is given up; may be set at any time.
     """
 
     def __init__(self, port: str, *, silence_s: float = SILENCE_S) -> None:
@@ -156,20 +158,22 @@ class Remote:
         errors: list[str] = []
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
         reader.start()
-        silent = threading.Event()
+        silent, over = threading.Event(), threading.Event()
+        heard_s = time.monotonic()
 
-        def give_up() -> None:
-            silent.set()
-            process.kill()
+        def watch() -> None:
+            while not over.wait(_WATCH_S):
+                if time.monotonic() - heard_s > self.silence_s:
+                    silent.set()
+                    process.kill()
+                    return
 
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         lines: list[str] = []
-        timer = threading.Timer(self.silence_s, give_up)
-        timer.start()
         try:
             for line in process.stdout:
-                timer.cancel()
-                timer = threading.Timer(self.silence_s, give_up)
-                timer.start()
+                heard_s = time.monotonic()
                 lines.append(line)
                 on_line(line.rstrip())
             code = process.wait()
@@ -179,7 +183,8 @@ class Remote:
             process.wait()
             raise
         finally:
-            timer.cancel()
+            over.set()
+            watcher.join()
             reader.join()
             process.stdout.close()
             process.stderr.close()
