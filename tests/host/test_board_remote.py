@@ -67,7 +67,7 @@ def test_errors_are_one_line(said: str, words: str) -> None:
 
 def told(text: str) -> dict[str, Any] | str:
     try:
-        return Remote("x").told(text)
+        return Remote("x").result(text)
     except RemoteError as error:
         return str(error)
 
