@@ -28,6 +28,8 @@ from lwm2m_host.board.remote import Identity
 from lwm2m_host.checkout import find_micropython, find_root
 from lwm2m_host.cli.app import run
 
+from tests.waiting import PATIENCE_S
+
 SECRET = "correct horse battery"
 GOOD: dict[str, Any] = {"endpoint": "urn:dev:os:x", "server": "coap://192.0.2.10"}
 WIFI = {"kind": "wifi", "ssid": "Upstairs", "country": "DE"}
@@ -268,7 +270,7 @@ def test_no_server_wrong_server_silent_server(capfd: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("answer", [b"", b"hello", b"\x70\x00\0\0", b"\x60\x45MM", bytes(64)])
 def test_something_else_than_a_coap_server_is_no_answer(answer: bytes) -> None:
     with udp() as sock:
-        sock.settimeout(1)
+        sock.settimeout(PATIENCE_S)
 
         def serve() -> None:
             _, peer = sock.recvfrom(64)
@@ -351,7 +353,7 @@ def test_what_is_missing_is_asked_for_and_the_password_is_not_shown(tmp_path: Pa
             while question == b"Its password" and termios.tcgetattr(ours)[3] & termios.ECHO:
                 time.sleep(0.01)
             os.write(ours, answer.encode() + b"\n")
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         shown += until(ours, b"keys.json written")
     finally:
         process.kill()
@@ -365,7 +367,7 @@ def test_what_is_missing_is_asked_for_and_the_password_is_not_shown(tmp_path: Pa
 
 def until(descriptor: int, text: bytes) -> bytes:
     shown = b""
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE_S
     while text not in shown:
         assert time.monotonic() < end, shown
         if select.select([descriptor], [], [], 0.1)[0]:

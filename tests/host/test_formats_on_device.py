@@ -12,6 +12,8 @@ from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.device import Device
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.waiting import PATIENCE_S
+
 PROGRAM = r"""
 import sys
 from lwm2m.client import Client
@@ -89,7 +91,7 @@ async def device(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         Server(port=0) as server,
         UnixDevice(program, [server.uri], width=request.param, source="py") as process,
     ):
-        yield await process.during(server.wait_for("urn:dev:all", 20))
+        yield await process.during(server.wait_for("urn:dev:all", PATIENCE_S))
 
 
 async def test_trees_in_every_format_are_the_same(device: Device) -> None:

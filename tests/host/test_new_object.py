@@ -30,6 +30,7 @@ from lwm2m_host.model.xml import parse_xml
 from lwm2m_host.testing.unix import UnixDevice
 
 from tests.host.object_files import definition, item
+from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,7 +177,7 @@ async def test_every_definition_loads_into_micropython(
     program.write_text(LOAD)
     pairs = [f"{module_name(model)}:{class_name(model)}" for model in ALL]
     async with UnixDevice(program, [folder, *pairs], width=width, source="py") as device:
-        assert await device.wait(20) == 0, device.output
+        assert await device.wait(PATIENCE_S) == 0, device.output
     assert f"loaded {len(ALL)}" in device.output
 
 
@@ -211,7 +212,7 @@ async def test_a_generated_object_answers_over_the_wire(
         Server(port=0, models=models) as server,
         UnixDevice(program, [folder, server.uri], width=width, source="py") as process,
     ):
-        device = await process.during(server.wait_for("urn:dev:os:made", 20))
+        device = await process.during(server.wait_for("urn:dev:os:made", PATIENCE_S))
         assert device.registration.objects[30001].version == "1.2"
         assert await device.read("/3303/0/5700") == 21.5
         assert await device.read("/30001/0") == {

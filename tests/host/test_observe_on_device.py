@@ -71,7 +71,7 @@ async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         Server(port=0) as server,
         UnixDevice(script, [server.uri], width=request.param) as process,
     ):
-        device = await process.during(server.wait_for("urn:dev:reports", 10))
+        device = await process.during(server.wait_for("urn:dev:reports", PATIENCE_S))
         yield Bench(process, server, device)
         process.check()
         assert "Traceback" not in process.output

@@ -206,7 +206,7 @@ async def test_a_repeated_confirmable_register_is_answered_and_done_once(server:
         answers = []
         for _ in range(2):
             await loop.sock_sendto(sock, message, ("127.0.0.1", server.port))
-            answers.append(await asyncio.wait_for(loop.sock_recv(sock, 2000), 2))
+            answers.append(await asyncio.wait_for(loop.sock_recv(sock, 2000), PATIENCE_S))
         assert answers[0] == answers[1]
         assert answers[0][1] == 0x41
         assert (await anext(events)).endpoint == "twin"
@@ -249,7 +249,7 @@ async def test_the_server_notices_the_end_by_itself() -> None:
         await device.register("lt=100")
         with server.events() as events:
             await device.update("lt=1")
-            kinds = [(await asyncio.wait_for(anext(events), 3)).kind for _ in range(2)]
+            kinds = [(await asyncio.wait_for(anext(events), PATIENCE_S)).kind for _ in range(2)]
     assert kinds == ["updated", "expired"]
 
 

@@ -51,7 +51,7 @@ async def test_a_program_runs_at_the_width_asked_for(
 ) -> None:
     program = script(tmp_path, "import sys\nprint(sys.maxsize, sys.argv[1:])")
     async with UnixDevice(program, ["a", tmp_path], width=width) as device:
-        assert await device.wait(5) == 0
+        assert await device.wait(PATIENCE_S) == 0
     assert device.output.split() == [largest, "['a',", f"'{tmp_path}']"]
 
 
@@ -70,7 +70,7 @@ async def test_heap_environment_and_module_path_reach_the_program(tmp_path: Path
     async with UnixDevice(
         program, env={"COLOUR": "red"}, heap="64k", path=[tmp_path / "extra"]
     ) as device:
-        assert await device.wait(5) == 0
+        assert await device.wait(PATIENCE_S) == 0
     assert device.output.split() == ["True", "red", "mine", "True"]
 
 
@@ -88,7 +88,7 @@ async def test_compiled_modules_are_preferred_to_sources_beside_the_program(
     told = []
     for source in ("py", "mpy"):
         async with UnixDevice("firmware/main.py", source=source) as device:
-            await device.wait(5)
+            await device.wait(PATIENCE_S)
         told.append(device.output.strip())
     assert told == ["source", "compiled"]
 

@@ -397,7 +397,7 @@ async def test_a_deployed_device_registers_and_is_managed(
     done = await asyncio.to_thread(cli, "deploy", "--port", board.port, "--config", str(config))
     assert done.returncode == 0, done.stderr
     assert re.match(r"UNIX at \S+: \d+ files copied \(", done.stdout)
-    device = await server.wait_for(ENDPOINT, 20)
+    device = await server.wait_for(ENDPOINT, PATIENCE_S)
     assert 10 < await device.read("/3303/0/5700") < 30
     await device.write("/1/0/1", 77)
     assert await device.read("/1/0/1") == 77
@@ -549,7 +549,7 @@ def test_monitor_shows_lines_and_survives_a_reset(board: UnixBoard, tmp_path: Pa
     first = process.stdout.readline()
     board.cut_power()
     said = first + process.stdout.read()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     ticks = [int(line.split()[1]) for line in said.splitlines() if re.fullmatch(r"tick \d+", line)]
     assert len(ticks) > 5
     assert 1 in ticks[1:], "it started over"
@@ -586,7 +586,7 @@ def test_the_board_command_is_a_board_until_it_is_ended(tmp_path: Path) -> None:
         assert Remote(str(link)).identity().platform in ("linux", "darwin")
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         process.stdout.close()
     assert not link.is_symlink()
     assert (tmp_path / "flash.img").stat().st_size == 1 << 20
