@@ -70,7 +70,8 @@ lock: setup ## resolve the newest versions of all dependencies into host_server/
 	$(PYTHON_BIN) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade $$($(PYTHON_BIN) -c "import tomllib; \
 		p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-		print(*p['dependencies'], *p['optional-dependencies']['dev'])")
+		print(*p['dependencies'], *p['optional-dependencies']['board'], \
+		*p['optional-dependencies']['dev'])")
 	( sed -n '/^#/p' host_server/requirements.lock && build/lock/bin/python -m pip freeze ) \
 		> build/requirements.lock
 	mv build/requirements.lock host_server/requirements.lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from lwm2m_host.board import doctor, usb
@@ -65,3 +66,24 @@ def test_no_board_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_version_of_node_is_read_from_ascii_digits(output: str, major: int) -> None:
     assert doctor.node_major(output) == major
+
+
+@pytest.mark.parametrize(
+    ("modules", "arguments"),
+    [
+        (("serial", "serial.tools.list_ports"), ("detect",)),
+        (("serial", "serial.tools.list_ports"), ("monitor", "--port", "/dev/ttyX")),
+        (("mpremote",), ("run", "--port", "/dev/ttyX")),
+    ],
+)
+def test_package_that_is_not_installed_is_named_with_its_extra(
+    modules: tuple[str, ...],
+    arguments: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(["board", *arguments]) == 1
+    assert "is not installed: pip install 'micropython-lwm2m[board]'" in capsys.readouterr().err

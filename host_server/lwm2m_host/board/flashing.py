@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import usb
+from . import tools, usb
 from .boards import Board
 from .errors import BoardError
 from .remote import Remote
@@ -31,7 +30,7 @@ def esptool_arguments(
 
 def esptool(arguments: list[str]) -> None:
     """Run esptool in this terminal, where it shows its own progress. Raises BoardError."""
-    code = subprocess.call([sys.executable, "-m", "esptool", *arguments])
+    code = subprocess.call([*tools.command("esptool"), *arguments])
     if code:
         raise BoardError(
             f"esptool ended with {code}; if it found no boot loader, hold the button BOOT while "

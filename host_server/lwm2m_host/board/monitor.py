@@ -9,9 +9,9 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-import serial
-
+from . import tools
 from .errors import RemoteError
 from .remote import reason_not_open
 
@@ -39,7 +39,7 @@ def watch(
     first, gone = True, False
     while until is None or time.monotonic() < until:
         try:
-            line = serial.serial_for_url(port, baudrate=BAUD, timeout=0)
+            line = tools.import_pyserial().serial_for_url(port, baudrate=BAUD, timeout=0)
         except (OSError, ValueError) as error:
             if first:
                 raise RemoteError(f"{port} cannot be opened: {reason_not_open(port)}") from error
@@ -59,7 +59,7 @@ def watch(
 
 
 def _follow(
-    line: serial.SerialBase,
+    line: Any,
     out: Callable[[str], None],
     keys: int | None,
     until: float | None,
@@ -76,7 +76,7 @@ def _follow(
                 return True
             if typed:
                 line.write(typed)
-        except (OSError, serial.SerialException):
+        except OSError:  # SerialException is one
             return False
         if not data and keys is None:
             time.sleep(_POLL_S)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
-from . import onboard
+from . import onboard, tools
 from .boards import Board
 from .errors import BoardError, BoardFull, RemoteError
 
@@ -101,6 +100,7 @@ class Remote:
     """A board at a port: a device file, a pty, or ``socket://HOST:PORT``.
 
     silence_s: a board that has not said anything for so long is given up; may be set at any time.
+    Raises MissingTool.
     """
 
     def __init__(self, port: str, *, silence_s: float = SILENCE_S) -> None:
@@ -108,7 +108,7 @@ class Remote:
         self.silence_s = silence_s
         # mpremote is slow with a pty that it does not recognise by its name.
         device = os.path.realpath(port) if os.path.islink(port) else port
-        self.mpremote = [sys.executable, "-u", "-m", "mpremote", "connect", device]
+        self.mpremote = [*tools.command("mpremote", "-u"), "connect", device]
 
     def program(self, text: str, *, resume: bool = False) -> dict[str, Any]:
         """Run one of the programs in `onboard`. Returns what it tells.

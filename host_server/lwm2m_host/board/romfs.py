@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import tools
 from .boards import Board
 from .building import Item, build_folder
 from .errors import BoardError, RemoteError
@@ -28,7 +28,7 @@ def build(board: Board, items: Sequence[Item]) -> Path:
         shutil.copyfile(item.local, place)
     arguments = ["romfs", "--no-mpy", "--output", str(image), "build", str(tree)]
     done = subprocess.run(
-        [sys.executable, "-m", "mpremote", *arguments], capture_output=True, text=True, check=False
+        [*tools.command("mpremote"), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from . import tools
+
 # Who gave these numbers to whom: Raspberry Pi's list of product ids, the vendors' data sheets.
 # (vendor, product or None for every one) -> what it is, and the boards that it may be
 _KINDS: dict[tuple[int, int | None], tuple[str, tuple[str, ...]]] = {
@@ -72,10 +74,8 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def ports() -> list[Found]:
-    """The boards on the serial ports of this computer."""
-    from serial.tools import list_ports
-
-    return recognise(list_ports.comports())
+    """The boards on the serial ports of this computer. Raises MissingTool."""
+    return recognise(tools.import_pyserial().tools.list_ports.comports())
 
 
 def drives(folders: Sequence[Path] | None = None) -> list[Found]:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from ..coap.context import ipv6_works
 from ..errors import ServerError
 from .journal import Coap, Direction, Entry, Tally
 from .plan import Dice, FaultError, Faults
@@ -435,8 +434,6 @@ def _text(address: Any) -> str:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A UDP socket for the clients. Raises ServerError."""
-    if host == "::" and not ipv6_works():
-        host = "0.0.0.0"
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
@@ -444,7 +441,12 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError, OverflowError) as error:
         raise ServerError(f"no such address to listen on: {host} ({error})") from None
     family, _, _, _, place = min(found, key=lambda item: item[0] != socket.AF_INET)
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        if host == "::":  # a kernel without IPv6
+            return _listen("0.0.0.0", port)
+        raise ServerError(f"cannot listen on UDP {_text((host, port))}: {error}") from None
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
