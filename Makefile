@@ -46,7 +46,7 @@ format: setup ## let ruff fix and format everything
 bench: setup mpy-files ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
 
-slow: setup ## the slow tests: a network at its worst, a power cut at each write, the emulated RP2040
+slow: setup ## the slow tests: a network at its worst, a power cut at each write, a board with a cable, the emulated RP2040
 	$(PYTHON_BIN) -m pytest tests/integration tests/host tests/emulator -m slow $(PYTEST_ARGS)
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")

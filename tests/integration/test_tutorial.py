@@ -293,6 +293,7 @@ def test_on_an_emulated_rp2040(tutor: Tutor) -> None:
     tutor.do(PARTS[RP][2:])
 
 
+@pytest.mark.slow
 def test_on_a_board_with_a_cable_and_what_goes_wrong(tutor: Tutor, tmp_path: Path) -> None:
     """The board without hardware in its place, with RADIO on it, and LISTED."""
     drive = tmp_path / "drive"

@@ -46,8 +46,9 @@ EVERYTHING: dict[int, Any] = {
 }
 
 
-# One loop for all tests, because they share a client: it takes a second to start.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# One loop for all tests, because they share a client: it takes a second to start. `make interop`
+# runs them.
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @asynccontextmanager

@@ -26,6 +26,8 @@ from tests.interop.test_leshan_server import Join, Station, join, plain
 
 __all__ = ["join"]  # a fixture
 
+pytestmark = pytest.mark.slow  # `make interop` runs them
+
 REPORTING = Path(__file__).parents[1] / "integration" / "devices" / "reporting.py"
 PLACE = "/3303/0/5700"
 VOLTAGE, TEMPERATURE, SEND = "/26251/0/0", "/26251/0/2", "/26251/0/3"

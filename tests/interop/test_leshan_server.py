@@ -1,7 +1,7 @@
 """Our client, registered with Eclipse Leshan's demo server and managed through its REST interface.
 
 Its answers carry response codes as it names them, e.g. CONTENT(205); its event stream carries
-every CoAP message, as text.
+every CoAP message, as text. `make test` has a few of these tests, `make interop` all.
 """
 
 from __future__ import annotations
@@ -170,6 +170,7 @@ async def test_leshan_takes_our_links_and_versions(device: Station):
     }
 
 
+@pytest.mark.slow
 async def test_leshan_has_a_definition_for_each_of_our_objects(device: Station):
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{device.leshan.web}/objectspecs/{ENDPOINT}")
@@ -199,6 +200,7 @@ async def test_int_103_deregistration(device: Station):
     assert await device.leshan.registration(ENDPOINT) is None
 
 
+@pytest.mark.slow
 async def test_leshan_restarts_and_we_register_anew(join: Join, tmp_path: Path):
     leshan = LeshanServer(tmp_path)
     leshan.start()
@@ -217,6 +219,7 @@ async def test_leshan_restarts_and_we_register_anew(join: Join, tmp_path: Path):
         leshan.stop()
 
 
+@pytest.mark.slow
 async def test_main_py_registers_with_leshan(join: Join, leshan: LeshanServer):
     device = await join(
         leshan,
@@ -233,6 +236,7 @@ async def test_main_py_registers_with_leshan(join: Join, leshan: LeshanServer):
 # --- Read and Discover ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_int_201_leshan_reads_a_resource_of_each_type(device: Station):
     for rid, value in EVERYTHING.items():
         assert await device.read(f"/26241/0/{rid}") == value, rid
@@ -243,26 +247,31 @@ async def test_int_201_leshan_reads_a_resource_of_each_type_in_tlv(device: Stati
         assert await device.read(f"/26241/0/{rid}", format="TLV") == value, rid
 
 
+@pytest.mark.slow
 async def test_int_201_leshan_reads_in_text(device: Station):
     for rid in (0, 1, 2, 3, 4, 6, 7):
         assert await device.read(f"/26241/0/{rid}", format="TEXT") == EVERYTHING[rid], rid
 
 
+@pytest.mark.slow
 async def test_leshan_reads_in_opaque(device: Station):
     assert await device.read("/26241/0/5", format="OPAQUE") == EVERYTHING[5]
 
 
 @pytest.mark.parametrize("format", ["JSON", "CBOR", "SENML_JSON", "SENML_CBOR"])
+@pytest.mark.slow
 async def test_leshan_asks_for_a_format_that_the_device_has_not_loaded(
     device: Station, format: str
 ):
     assert await device.status("GET", "/3/0/0", format=format) == "NOT_ACCEPTABLE(406)"
 
 
+@pytest.mark.slow
 async def test_leshan_asks_for_an_instance_in_text(device: Station):
     assert await device.status("GET", "/3/0", format="TEXT") == "NOT_ACCEPTABLE(406)"
 
 
+@pytest.mark.slow
 async def test_leshan_leaves_the_format_to_us(device: Station):
     """Our links carry no ct=: it asks without Accept, and takes what comes."""
     async with device.leshan.events(ENDPOINT) as events:
@@ -273,14 +282,17 @@ async def test_leshan_leaves_the_format_to_us(device: Station):
     assert answer["options"] == 'Content-Format: "application/vnd.oma.lwm2m+tlv"'
 
 
+@pytest.mark.slow
 async def test_leshan_reads_an_instance(device: Station):
     assert await device.read("/26241/0") == EVERYTHING
 
 
+@pytest.mark.slow
 async def test_leshan_reads_an_object(device: Station):
     assert await device.read("/26241") == {0: EVERYTHING, 1: {0: "second"}}
 
 
+@pytest.mark.slow
 async def test_int_222_leshan_reads_the_device_object(device: Station):
     found = await device.read("/3/0")
     assert found[7] == {"0": 3800, "1": 70000}
@@ -289,15 +301,18 @@ async def test_int_222_leshan_reads_the_device_object(device: Station):
 
 
 @pytest.mark.parametrize("path", ["/9", "/9/0", "/3/1", "/3/0/99", "/3/0/17"])
+@pytest.mark.slow
 async def test_leshan_reads_what_is_not_there(device: Station, path: str):
     assert await device.status("GET", path) == "NOT_FOUND(404)"
 
 
 @pytest.mark.parametrize("path", ["/26241/0/11", "/26241/0/12"])
+@pytest.mark.slow
 async def test_leshan_reads_what_is_not_readable(device: Station, path: str):
     assert await device.status("GET", path) == "METHOD_NOT_ALLOWED(405)"
 
 
+@pytest.mark.slow
 async def test_leshan_may_not_read_the_security_object(device: Station):
     assert await device.status("GET", "/0/0") == "UNAUTHORIZED(401)"
 
@@ -308,6 +323,7 @@ async def test_leshan_discovers_an_object(device: Station):
     assert "/26241/1/1" not in found
 
 
+@pytest.mark.slow
 async def test_leshan_discovers_an_instance(device: Station):
     found = await device.discover("/3303/0")
     assert found == {
@@ -315,11 +331,13 @@ async def test_leshan_discovers_an_instance(device: Station):
     }
 
 
+@pytest.mark.slow
 async def test_leshan_discovers_only_what_is_there(device: Station):
     found = await device.discover("/1/0")
     assert set(found) == {"/1/0", *(f"/1/0/{rid}" for rid in (0, 1, 2, 4, 5, 6, 7, 8))}
 
 
+@pytest.mark.slow
 async def test_leshan_discovers_how_many_instances_a_resource_has(device: Station):
     assert await device.discover("/26241/0/8") == {
         "/26241/0/8": {"dim": "2"},
@@ -328,6 +346,7 @@ async def test_leshan_discovers_how_many_instances_a_resource_has(device: Statio
     }
 
 
+@pytest.mark.slow
 async def test_leshan_writes_attributes_and_discovers_them(device: Station):
     wanted = {"pmin": 10, "pmax": 60, "gt": 30, "lt": 10, "st": 2}
     assert await device.status("PUT", "/3303/0/5700/attributes", **wanted) == "CHANGED(204)"
@@ -359,6 +378,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize("format", [None, "TLV"])
+@pytest.mark.slow
 async def test_int_227_leshan_writes_a_resource_of_each_type(device: Station, format: str | None):
     options = {"format": format} if format else {}
     for rid, value in VALUES:
@@ -367,6 +387,7 @@ async def test_int_227_leshan_writes_a_resource_of_each_type(device: Station, fo
         assert await device.read(path) == value, rid
 
 
+@pytest.mark.slow
 async def test_leshan_writes_in_text(device: Station):
     for rid, value in VALUES:
         if rid < 5 or rid == 6:
@@ -375,12 +396,14 @@ async def test_leshan_writes_in_text(device: Station):
             assert await device.read(path) == value, rid
 
 
+@pytest.mark.slow
 async def test_leshan_writes_in_a_format_that_the_device_has_not_loaded(device: Station):
     code = await device.write("/26241/0/1", 5, format="SENML_JSON")
     assert code == "UNSUPPORTED_CONTENT_FORMAT(415)"
     assert await device.read("/26241/0/1") == EVERYTHING[1]
 
 
+@pytest.mark.slow
 async def test_int_227_leshan_replaces_an_instance(device: Station):
     assert await device.write("/26241/0", {0: "new", 1: 4}) == "CHANGED(204)"
     assert await device.read("/26241/0") == {0: "new", 1: 4, 10: "read only"}
@@ -391,27 +414,32 @@ async def test_int_226_leshan_updates_an_instance(device: Station):
     assert await device.read("/26241/0") == EVERYTHING | {1: 4, 4: False}
 
 
+@pytest.mark.slow
 async def test_leshan_updates_resource_instances(device: Station):
     code = await device.write("/26241/0/9", {"1": 7, "5": 8}, replace="false")
     assert code == "CHANGED(204)"
     assert await device.read("/26241/0/9") == {"0": -1, "1": 7, "5": 8}
 
 
+@pytest.mark.slow
 async def test_leshan_writes_what_is_read_only(device: Station):
     assert await device.write("/26241/0/10", "x") == "METHOD_NOT_ALLOWED(405)"
     assert await device.read("/26241/0/10") == "read only"
 
 
+@pytest.mark.slow
 async def test_a_write_that_fails_in_the_middle_changes_nothing(device: Station):
     code = await device.write("/26241/0", {0: "new", 1: 4, 10: "x"}, replace="false")
     assert code == "METHOD_NOT_ALLOWED(405)"
     assert await device.read("/26241/0") == EVERYTHING
 
 
+@pytest.mark.slow
 async def test_leshan_writes_what_can_only_be_written(device: Station):
     assert await device.write("/26241/0/11", "secret") == "CHANGED(204)"
 
 
+@pytest.mark.slow
 async def test_leshan_writes_and_reads_in_blocks(device: Station):
     large = bytes(range(256)).hex() * 7
     async with device.leshan.events(ENDPOINT) as events:
@@ -422,6 +450,7 @@ async def test_leshan_writes_and_reads_in_blocks(device: Station):
     assert await device.read("/26241/0") == EVERYTHING | {5: large}
 
 
+@pytest.mark.slow
 async def test_leshan_writes_more_than_we_take(device: Station):
     assert await device.write("/26241/0/5", "ab" * 3000) == "REQUEST_ENTITY_TOO_LARGE(413)"
     assert await device.read("/26241/0/5") == EVERYTHING[5]
@@ -439,6 +468,7 @@ async def polyglot(join: Join, leshan: LeshanServer) -> Station:
 
 
 @pytest.mark.parametrize("format", [*TREES, "CBOR"])
+@pytest.mark.slow
 async def test_leshan_reads_a_resource_of_each_type_in_each_format(polyglot: Station, format: str):
     for rid, value in EVERYTHING.items():
         if format == "CBOR" and rid in (8, 9):
@@ -447,6 +477,7 @@ async def test_leshan_reads_a_resource_of_each_type_in_each_format(polyglot: Sta
 
 
 @pytest.mark.parametrize("format", TREES)
+@pytest.mark.slow
 async def test_leshan_reads_instances_and_objects_in_each_format(polyglot: Station, format: str):
     assert await polyglot.read("/26241/0", format=format) == EVERYTHING
     assert await polyglot.read("/26241", format=format) == {0: EVERYTHING, 1: {0: "second"}}
@@ -454,6 +485,7 @@ async def test_leshan_reads_instances_and_objects_in_each_format(polyglot: Stati
 
 
 @pytest.mark.parametrize("format", [*TREES, "CBOR"])
+@pytest.mark.slow
 async def test_leshan_writes_a_resource_of_each_type_in_each_format(
     polyglot: Station, format: str
 ):
@@ -465,6 +497,7 @@ async def test_leshan_writes_a_resource_of_each_type_in_each_format(
         assert await polyglot.read(path) == value, rid
 
 
+@pytest.mark.slow
 async def test_leshan_writes_opaque_values_in_another_base64(polyglot: Station):
     """In SenML JSON, where this milestone uses "+", "/" and "=" as other base64 does."""
     code = await polyglot.write("/26241/0/5", "00fbf0ff", format="SENML_JSON")
@@ -473,6 +506,7 @@ async def test_leshan_writes_opaque_values_in_another_base64(polyglot: Station):
 
 
 @pytest.mark.parametrize("format", TREES)
+@pytest.mark.slow
 async def test_leshan_replaces_and_updates_an_instance_in_each_format(
     polyglot: Station, format: str
 ):
@@ -485,6 +519,7 @@ async def test_leshan_replaces_and_updates_an_instance_in_each_format(
 
 
 @pytest.mark.parametrize("format", TREES)
+@pytest.mark.slow
 async def test_leshan_creates_an_instance_in_each_format(polyglot: Station, format: str):
     body = {"id": 7, "resources": [node(0, "made"), node(9, {"0": 5})]}
     assert await polyglot.status("POST", "/26241", body, format=format) == "CREATED(201)"
@@ -502,10 +537,12 @@ async def test_int_241_leshan_executes(device: Station, arguments: str | None, s
     await device.wait_output(f"executed 0 {seen}\n", PATIENCE_S)
 
 
+@pytest.mark.slow
 async def test_leshan_executes_what_is_not_executable(device: Station):
     assert await device.status("POST", "/26241/0/0") == "METHOD_NOT_ALLOWED(405)"
 
 
+@pytest.mark.slow
 async def test_leshan_reboots_the_device(device: Station):
     assert await device.status("POST", "/3/0/4") == "CHANGED(204)"
     await device.wait_output("rebooting", PATIENCE_S)
@@ -529,6 +566,7 @@ async def known(device: Station, path: str, there: bool = True) -> None:
     await device.leshan.until(ENDPOINT, listed)
 
 
+@pytest.mark.slow
 async def test_int_270_leshan_creates_an_instance_of_its_choice(creatable: Station):
     body = {"id": 7, "resources": [node(0, "made"), node(9, {"0": 5})]}
     answer = await creatable.ask("POST", "/26241", body)
@@ -537,6 +575,7 @@ async def test_int_270_leshan_creates_an_instance_of_its_choice(creatable: Stati
     await known(creatable, "/26241/7")
 
 
+@pytest.mark.slow
 async def test_int_270_leshan_leaves_the_instance_id_to_us(creatable: Station):
     answer = await creatable.ask("POST", "/26241", {"resources": [node(0, "made")]})
     assert (answer["status"], answer["location"]) == ("CREATED(201)", "26241/2")
@@ -544,24 +583,28 @@ async def test_int_270_leshan_leaves_the_instance_id_to_us(creatable: Station):
     await known(creatable, "/26241/2")
 
 
+@pytest.mark.slow
 async def test_leshan_creates_without_a_mandatory_resource(creatable: Station):
     body = {"id": 7, "resources": [node(1, 5)]}
     assert await creatable.status("POST", "/26241", body) == "BAD_REQUEST(400)"
     assert await creatable.status("GET", "/26241/7") == "NOT_FOUND(404)"
 
 
+@pytest.mark.slow
 async def test_leshan_creates_what_is_there_already(creatable: Station):
     body = {"id": 0, "resources": [node(0, "made")]}
     assert await creatable.status("POST", "/26241", body) == "BAD_REQUEST(400)"
     assert await creatable.read("/26241/0") == EVERYTHING
 
 
+@pytest.mark.slow
 async def test_int_290_leshan_deletes_an_instance(creatable: Station):
     assert await creatable.status("DELETE", "/26241/1") == "DELETED(202)"
     assert await creatable.status("GET", "/26241/1") == "NOT_FOUND(404)"
     await known(creatable, "/26241/1", False)
 
 
+@pytest.mark.slow
 async def test_leshan_may_not_create_or_delete_what_the_application_keeps(device: Station):
     body = {"id": 7, "resources": [node(0, "made")]}
     assert await device.status("POST", "/26241", body) == "METHOD_NOT_ALLOWED(405)"
