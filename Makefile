@@ -50,10 +50,10 @@ slow: setup ## the slow tests: a network at its worst, a power cut at each write
 	$(PYTHON_BIN) -m pytest tests/integration tests/host tests/emulator -m slow $(PYTEST_ARGS)
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")
-	$(PYTHON_BIN) tests/fuzz/run.py $(ARGS)
+	$(PYTHON_BIN) -m tests.fuzz.run $(ARGS)
 
 soak: setup ## a simulated month of a registered client (ARGS="--seed 2")
-	$(PYTHON_BIN) tests/soak/run.py $(ARGS)
+	$(PYTHON_BIN) -m tests.soak.run $(ARGS)
 
 differential: setup ## 10,000 random trees through every codec of firmware and host (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/differential/run.py $(ARGS)

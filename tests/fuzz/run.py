@@ -1,6 +1,6 @@
 """`make fuzz`: the whole client, then the codecs; a summary, and build/fuzz.json.
 
-    run.py [--datagrams 1000000] [--examples 100000] [--seed 1] [--mtu 576]
+    python -m tests.fuzz.run [--datagrams 1000000] [--examples 100000] [--seed 1] [--mtu 576]
 
 Exit code 1 when anything was found; the seed and the datagram are printed.
 """
@@ -12,39 +12,18 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.simulated import ROOT, is_ready, simulate
+
 RESULT = ROOT / "build" / "fuzz.json"
-INTERPRETER = ROOT / "build" / "micropython" / "mp32"
 HEAP = "1m"
 
 
 def fuzz_client(datagrams: int, seed: int, mtu: int) -> dict[str, Any]:
-    """Fuzz the client on the 32-bit port in a fixed heap. What it prints goes to stderr."""
-    process = subprocess.run(
-        [
-            *(INTERPRETER, "-X", f"heapsize={HEAP}"),
-            *("tests/fuzz/client_fuzz.py", str(datagrams), str(seed), str(mtu)),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": "firmware:tests/fuzz:.frozen"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    *lines, last = process.stdout.splitlines() or [""]
-    print("\n".join(lines), file=sys.stderr, end="\n" if lines else "")
-    try:
-        found: dict[str, Any] = json.loads(last)
-    except ValueError:
-        raise SystemExit(
-            f"fuzz: MicroPython ended with {process.returncode}: {last or 'no output'}"
-        ) from None
-    found["passed"] = process.returncode == 0
-    return found
+    """Fuzz the client on the 32-bit port in a fixed heap."""
+    numbers = (datagrams, seed, mtu)
+    return simulate("tests/fuzz/client_fuzz.py", *numbers, heap=HEAP, path="tests/fuzz")
 
 
 def fuzz_codecs(examples: int) -> bool:
@@ -61,8 +40,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mtu", type=int, default=576)
     chosen = parser.parse_args()
-    if not INTERPRETER.exists():
-        print("fuzz: no 32-bit MicroPython: run `make setup`", file=sys.stderr)
+    if not is_ready("fuzz"):
         return 1
     found = fuzz_client(chosen.datagrams, chosen.seed, chosen.mtu)
     metrics = {

@@ -107,16 +107,26 @@ class Peer(UnixDevice):
 class Program:
     """Somebody else's program. Use it as ``async with``."""
 
-    def __init__(self, command: Sequence[str | Path], env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        env: dict[str, str] | None = None,
+        *,
+        folder: Path | None = None,
+        stdin: int = asyncio.subprocess.DEVNULL,
+    ) -> None:
         self.command = [str(word) for word in command]
         self.env = {**os.environ, **(env or {})}
+        self.folder = folder
+        self.stdin = stdin
         self.output = ""
 
     async def __aenter__(self) -> Program:
         self.process = await asyncio.create_subprocess_exec(
             *self.command,
             env=self.env,
-            stdin=asyncio.subprocess.DEVNULL,
+            cwd=self.folder,
+            stdin=self.stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

@@ -132,7 +132,7 @@ async def test_int_103_leshan_deregisters(tmp_path: Path):
     async with serving() as server, registered(server, tmp_path) as client:
         waiting = asyncio.create_task(server.wait_event(Deregistered, ENDPOINT, PATIENCE_S))
         await asyncio.sleep(0)
-        assert await client.leave() == 0
+        assert await client.deregister() == 0
         await waiting
         assert server.registrations() == []
 

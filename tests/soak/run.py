@@ -1,6 +1,6 @@
 """`make soak`: a simulated month on the 32-bit port; a summary, and build/soak.json.
 
-    run.py [--days 30] [--seed 1]
+    python -m tests.soak.run [--days 30] [--seed 1]
 
 Twice: with a clock that is moved by hand, and with the real one on ticks that wrap at 2**30 ms.
 Both must see the very same month. Exit code 1 when anything was found.
@@ -10,40 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.simulated import ROOT, is_ready, simulate
+
 RESULT = ROOT / "build" / "soak.json"
-INTERPRETER = ROOT / "build" / "micropython" / "mp32"
 HEAP = "512k"
 
 
-def simulate(days: int, seed: int, wrap: bool) -> dict[str, Any]:
-    """One month. What is printed besides the result goes to stderr."""
-    command = [INTERPRETER, "-X", f"heapsize={HEAP}", "tests/soak/month.py"]
-    process = subprocess.run(
-        [*command, str(days), str(seed), str(int(wrap))],
-        cwd=ROOT,
-        env={**os.environ, "MICROPYPATH": "firmware:tests/soak:tests/fuzz:.frozen"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    *lines, last = process.stdout.splitlines() or [""]
-    print("\n".join(lines), file=sys.stderr, end="\n" if lines else "")
-    try:
-        found: dict[str, Any] = json.loads(last)
-    except ValueError:
-        raise SystemExit(
-            f"soak: MicroPython ended with {process.returncode}: {last or 'no output'}"
-        ) from None
-    found["passed"] = process.returncode == 0
-    return found
+def month(days: int, seed: int, wrap: bool) -> dict[str, Any]:
+    """Simulate one month."""
+    path = "tests/soak:tests/fuzz"
+    return simulate("tests/soak/month.py", days, seed, int(wrap), heap=HEAP, path=path)
 
 
 def main() -> int:
@@ -51,11 +30,10 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    if not INTERPRETER.exists():
-        print("soak: no 32-bit MicroPython: run `make setup`", file=sys.stderr)
+    if not is_ready("soak"):
         return 1
     passed = True
-    months = [simulate(chosen.days, chosen.seed, wrap) for wrap in (False, True)]
+    months = [month(chosen.days, chosen.seed, wrap) for wrap in (False, True)]
     for name, found in zip(("by hand", "wrapping"), months, strict=True):
         passed = passed and found["passed"]
         numbers = found["numbers"]

@@ -1,11 +1,10 @@
 """Time and heap of building and parsing two messages; `codec.py microcoapy` adds that package."""
 
-import gc
 import json
 import sys
-import time
 
 from lwm2m.client import Builder, Message
+from measure import heap_bytes, loop_us
 
 TOKEN = b"\x01\x02\x03\x04"
 TEXT = b"twenty bytes of text"
@@ -57,26 +56,6 @@ def verify():
         raise ValueError("what is parsed is not the message")
 
 
-def heap_bytes(fn):
-    fn()
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    fn()
-    taken = gc.mem_alloc() - before
-    gc.enable()
-    return taken
-
-
-def loop_us(fn):
-    loops = range(_LOOPS)
-    gc.collect()
-    start = time.ticks_us()
-    for _ in loops:
-        fn()
-    return time.ticks_diff(time.ticks_us(), start) / _LOOPS
-
-
 def main():
     verify()
     tasks = [("codec.", fn) for fn in (encode_get, encode_content, decode_get, decode_content)]
@@ -89,7 +68,7 @@ def main():
     best = [1e9] * len(tasks)
     for _ in range(_ROUNDS):
         for i, task in enumerate(tasks):
-            best[i] = min(best[i], loop_us(task[1]))
+            best[i] = min(best[i], loop_us(task[1], _LOOPS))
     for i, (prefix, fn) in enumerate(tasks):
         name = prefix + fn.__name__
         print(json.dumps({name + ".us": best[i], name + ".heap_bytes": heap_bytes(fn)}))

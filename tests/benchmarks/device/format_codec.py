@@ -4,13 +4,12 @@ Encoded and decoded are the Device instance with the values of LwM2M 1.1 Core §
 scalars, 3/0/9, or 3/0/17 as bytes in the formats that carry only those.
 """
 
-import gc
 import json
 import sys
-import time
 
 from lwm2m.coap.builder import Builder
 from lwm2m.objects.base import Object
+from measure import heap_bytes, loop_us
 
 STR = 0x31
 INT = 0x32
@@ -115,26 +114,6 @@ class Task:
             raise ValueError("what was written is not read")
 
 
-def heap_bytes(fn):
-    fn()
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    fn()
-    taken = gc.mem_alloc() - before
-    gc.enable()
-    return taken
-
-
-def loop_us(fn):
-    loops = range(_LOOPS)
-    gc.collect()
-    start = time.ticks_us()
-    for _ in loops:
-        fn()
-    return time.ticks_diff(time.ticks_us(), start) / _LOOPS
-
-
 def main():
     tasks = []
     for name in sys.argv[1:]:
@@ -153,7 +132,7 @@ def main():
     for _ in range(_ROUNDS):
         for i in range(len(tasks)):
             for j in (0, 1):
-                best[i][j] = min(best[i][j], loop_us(tasks[i][j + 1]))
+                best[i][j] = min(best[i][j], loop_us(tasks[i][j + 1], _LOOPS))
     for i in range(len(tasks)):
         for j in (0, 1):
             name = "format." + tasks[i][0] + (".decode" if j else ".encode")

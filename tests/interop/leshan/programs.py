@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.interop.peers import FETCHED, PATIENCE_S, free_port
+from tests.interop.peers import FETCHED, PATIENCE_S, Program, free_port
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
@@ -249,57 +249,24 @@ class Events:
         return await self.wait("COAPLOG", lambda it: not it["incoming"] and it["code"] == code)
 
 
-class LeshanClient:
+class LeshanClient(Program):
     """A client on Leshan's library (src/InteropClient.java). Use it as ``async with``."""
 
     def __init__(self, uri: str, endpoint: str, folder: Path, lifetime_s: int = 60) -> None:
         words = [uri, endpoint, str(lifetime_s), str(MODELS)]
-        self.command = [*leshan(), "InteropClient", *words]
-        self.folder = folder
-        self.output = ""
-
-    async def __aenter__(self) -> LeshanClient:
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command,
-            cwd=self.folder,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        super().__init__(
+            [*leshan(), "InteropClient", *words], folder=folder, stdin=asyncio.subprocess.PIPE
         )
-        self.reader = asyncio.create_task(self._read())
-        return self
-
-    async def _read(self) -> None:
-        assert self.process.stdout
-        while data := await self.process.stdout.read(4096):
-            self.output += data.decode("utf-8", "replace")
-
-    async def says(self, text: str) -> None:
-        """Wait until it has printed a text."""
-        try:
-            async with asyncio.timeout(START_S):
-                while text not in self.output:
-                    assert self.process.returncode is None, self.output
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pytest.fail(f"no {text!r} in {self.output}")
 
     async def tell(self, line: str) -> None:
-        """One line for it to obey."""
+        """Write one line for it to obey."""
         assert self.process.stdin
         self.process.stdin.write(f"{line}\n".encode())
         await self.process.stdin.drain()
 
-    async def leave(self) -> int:
+    async def deregister(self) -> int:
         """End its input, at which it de-registers. Returns its exit code."""
         assert self.process.stdin
         self.process.stdin.close()
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-        await self.reader
-        print(f"--- Leshan's client printed:\n{self.output}")
