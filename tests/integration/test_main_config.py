@@ -27,6 +27,7 @@ from lwm2m_host.checkout import find_micropython, find_root
 from lwm2m_host.registration.events import Deregistered
 from lwm2m_host.testing.unix import UnixDevice
 
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S
 
 ROOT = find_root()
@@ -298,12 +299,6 @@ async def test_end_without_a_network_is_a_quick_one(tmp_path, air, lwm2m_server)
 
 
 # --- a server that is not there, or is none ----------------------------------------------------
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_no_server_is_said_and_tried_until_there_is_one(tmp_path):

@@ -13,6 +13,7 @@ from lwm2m_host.events import EventStream
 from lwm2m_host.registration.events import Deregistered, Expired, Registered, Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
+from tests.ports import free_port
 
 
 async def test_int_101_initial_registration(station: Station, server: Server) -> None:
@@ -168,7 +169,7 @@ async def test_a_device_that_dies_is_expired_by_the_server(launch: Start, server
 async def test_a_server_that_comes_later_gets_the_device_after_a_bounded_pause(
     launch: Start, width: int
 ) -> None:
-    port = await _free_port()
+    port = free_port()
     station = await launch(
         servers=[f"coap://127.0.0.1:{port}"],
         exchange={"ack_timeout_ms": 50, "max_retransmit": 1},
@@ -189,7 +190,7 @@ async def test_a_server_that_comes_later_gets_the_device_after_a_bounded_pause(
 async def test_a_server_that_comes_up_within_the_retransmissions_costs_no_back_off(
     launch: Start,
 ) -> None:
-    port = await _free_port()
+    port = free_port()
     station = await launch(servers=[f"coap://127.0.0.1:{port}"], exchange={"ack_timeout_ms": 200})
     await station.says("started")
     async with Server(port=port) as server:
@@ -198,7 +199,7 @@ async def test_a_server_that_comes_up_within_the_retransmissions_costs_no_back_o
 
 
 async def test_the_retry_resources_of_the_server_object_are_obeyed(launch: Start) -> None:
-    port = await _free_port()
+    port = free_port()
     station = await launch(
         servers=[f"coap://127.0.0.1:{port}"],
         exchange={"ack_timeout_ms": 20, "max_retransmit": 0},
@@ -242,7 +243,7 @@ async def test_one_client_and_several_servers(launch: Start, width: int) -> None
 
 
 async def test_a_silent_server_does_not_hold_up_the_other(launch: Start, server: Server) -> None:
-    port = await _free_port()
+    port = free_port()
     station = await launch(servers=[f"coap://127.0.0.1:{port}", server.uri])
     device = await station.registered_with(server, 2)
     for _ in range(20):
@@ -253,8 +254,3 @@ async def test_a_silent_server_does_not_hold_up_the_other(launch: Start, server:
 async def _next(stream: EventStream):
     async with asyncio.timeout(PATIENCE_S):
         return await anext(stream)
-
-
-async def _free_port() -> int:
-    async with Server(port=0) as server:
-        return server.port

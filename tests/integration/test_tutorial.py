@@ -24,6 +24,7 @@ from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 from boards.emulator import emulator
 from tests.host.images import RP2040, esp_image, uf2
 from tests.integration.tutorial import Block, Known, Tutor, TutorialError, agrees, sections
+from tests.ports import free_port
 
 ROOT = find_root()
 DOCUMENT = ROOT / "docs" / "tutorial.md"
@@ -122,13 +123,6 @@ class WLAN:
 """
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        number: int = sock.getsockname()[1]
-        return number
-
-
 def clone(folder: Path) -> None:
     """What `git clone` gives, with the changes that are not committed yet, made ready as `make
     setup` does, without fetching it all again."""
@@ -164,7 +158,7 @@ def tutor(tmp_path: Path) -> Iterator[Tutor]:
         pytest.skip(str(error))
     folder = tmp_path / "micropython-lwm2m"
     clone(folder)
-    udp, http = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
+    udp, http = free_port(), free_port()
     unset = ("LWM2M_HOST_URL", "LWM2M_PORT", "LWM2M_WIFI", "PYTHON", "XDG_")
     environment = {n: v for n, v in os.environ.items() if not n.startswith(unset)}
     environment |= {

@@ -355,7 +355,7 @@ class Tutor:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(what.process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                what.process.wait(8)
+                what.process.wait(PATIENCE_S)
                 return
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from lwm2m_host.checkout import CheckoutError, find_micropython
 
-from tests.interop.peers import DEVICE, PATIENCE_S, Answer, Peer, free_port
+from tests.interop.peers import DEVICE, PATIENCE_S, Answer, Peer
+from tests.ports import free_port
 
 
 @pytest.fixture(params=[64, 32])

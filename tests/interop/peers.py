@@ -31,14 +31,6 @@ FETCHED = find_root() / "build" / "interop"
 Answer = dict[str, Any]
 
 
-def free_port() -> int:
-    """A UDP port of the loopback interface that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def body(n: int) -> bytes:
     """The bytes that the device makes up, too."""
     return bytes((at * 7 + (at >> 8)) & 255 for at in range(n))

@@ -14,7 +14,8 @@ from aiocoap.numbers.codes import Code
 from aiocoap.optiontypes import OpaqueOption
 
 from tests.interop.conftest import Ask, Serve
-from tests.interop.peers import body, free_port, sha256
+from tests.interop.peers import body, sha256
+from tests.ports import free_port
 
 
 class Impatient(TransportTuning):

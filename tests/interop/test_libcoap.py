@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Ask, Serve
-from tests.interop.peers import Peer, Program, body, free_port, libcoap, listening, run, sha256
+from tests.interop.peers import Peer, Program, body, libcoap, listening, run, sha256
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S
 
 # --- our server -----------------------------------------------------------------------------

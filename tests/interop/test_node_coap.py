@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Ask, Serve
-from tests.interop.peers import Answer, Peer, Program, body, free_port, node_coap, run, sha256
+from tests.interop.peers import Answer, Peer, Program, body, node_coap, run, sha256
+from tests.ports import free_port
 
 GET = {"method": "get"}
 

@@ -22,7 +22,8 @@ from aiocoap.resource import PathCapable, Resource
 from lwm2m_host.testing.unix import UnixDevice
 
 from tests.integration.peer import Peer
-from tests.interop.peers import PATIENCE_S, Program, free_port, libcoap
+from tests.interop.peers import PATIENCE_S, Program, libcoap
+from tests.ports import free_port
 
 REPORTING = Path(__file__).parents[1] / "integration" / "devices" / "reporting.py"
 PLACE = ("3303", "0", "5700")

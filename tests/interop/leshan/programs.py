@@ -12,7 +12,6 @@ import fcntl
 import functools
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +21,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.interop.peers import FETCHED, PATIENCE_S, Program, free_port
+from tests.interop.peers import FETCHED, PATIENCE_S, Program
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
@@ -86,14 +86,6 @@ def _resolve() -> str:
     return ""
 
 
-def free_tcp_port() -> int:
-    """A TCP port of the loopback interface that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class LeshanServer:
     """Leshan's demo server on loopback, and its REST interface.
 
@@ -104,7 +96,7 @@ class LeshanServer:
         self.folder = folder
         self.port = free_port()
         self.secure_port = free_port()
-        self.web_port = free_tcp_port()
+        self.web_port = free_port()
         self.uri = f"coap://127.0.0.1:{self.port}"
         self.web = f"http://127.0.0.1:{self.web_port}/api"
         self.log = folder / "leshan.log"
