@@ -14,7 +14,7 @@ from lwm2m_host.errors import MethodNotAllowed, NotFound
 from lwm2m_host.registration.events import Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
-from tests.integration.test_conformance_management import (
+from tests.integration.oma_management import (
     ABOUT,
     ACCOUNT,
     IDENTITY,

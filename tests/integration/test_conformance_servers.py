@@ -18,7 +18,7 @@ from lwm2m_host.errors import Unauthorized
 from lwm2m_host.registration.events import Deregistered, Registered, Updated
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
-from tests.integration.test_conformance_management import (
+from tests.integration.oma_management import (
     COMPOSITE,
     IDENTITY,
     TEXT,

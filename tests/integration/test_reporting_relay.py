@@ -21,7 +21,7 @@ from lwm2m_host.reporting.observation import Observation
 from lwm2m_host.testing.plugin import RelayFactory
 
 from tests.integration.conftest import PATIENCE_S, Start, Station
-from tests.integration.test_conformance_reporting import STOP, stored
+from tests.integration.oma_reporting import STOP, stored
 
 pytestmark = pytest.mark.parametrize("width", [32], indirect=True)
 

@@ -21,8 +21,8 @@ from lwm2m_host.errors import NotObserved
 from lwm2m_host.model.catalogue import Models
 
 from tests.interop.leshan.programs import MODELS, START_S, Events, Json, LeshanClient, LeshanServer
+from tests.interop.leshan.station import Join, Station, join, plain
 from tests.interop.peers import PATIENCE_S
-from tests.interop.test_leshan_server import Join, Station, join, plain
 
 __all__ = ["join"]  # a fixture
 
