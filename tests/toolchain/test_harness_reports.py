@@ -37,6 +37,7 @@ class Harness:
                 **os.environ,
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 "MP_SOURCE": "",
+                "MP_MATRIX": "",
                 **environment,
             },
             capture_output=True,
@@ -239,3 +240,34 @@ def test_interpreters_that_were_never_set_up_are_a_failure(harness):
     out = harness.run("def test_a(): pass\n")
     assert "run make setup" in out
     assert "2 failed" in out
+
+
+MATRIX = "# matrix\nimport sys\ndef test_a(): print('by', sys.implementation.version[:2])\n"
+
+
+def test_file_of_the_matrix_is_run_by_each_version_at_the_widths_that_it_has(harness):
+    out = harness.run(MATRIX)
+    for width in WIDTHS:
+        assert f"PASSED tests/firmware/test_it.py::test_a[{width}]" in out
+    for case in ("forky-64", "forky-32", "pypi-64"):
+        assert f"tests/firmware/test_it.py::test_a[{case}]" in out
+    assert "test_a[pypi-32]" not in out
+    assert "failed" not in out
+    assert "pypi" not in harness.run("def test_a(): pass\n")
+    assert "test_a[pypi-64]" in harness.run("def test_a(): pass\n", MP_MATRIX="all")
+
+
+def test_version_that_is_missing_is_a_skip_that_says_what_fetches_it(harness):
+    real = harness.root / "build" / "micropython"
+    real.unlink()
+    real.mkdir()
+    (real / "pypi").mkdir()
+    (real / "pypi" / "mp64.missing").write_text("no wheel\n")
+    for width in WIDTHS:
+        ours = ROOT / "build" / "micropython" / f"mp{width}"
+        (real / f"mp{width}").write_text(f'#!/bin/sh\nexec {ours} "$@"\n')
+        (real / f"mp{width}").chmod(0o755)
+    out = harness.run(MATRIX)
+    assert "no MicroPython forky at 32 bits: run boards/UNIX/fetch.sh --suite forky" in out
+    assert "no MicroPython pypi at 64 bits: no wheel" in out
+    assert f"{len(WIDTHS)} passed, 3 skipped" in out
