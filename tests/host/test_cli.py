@@ -6,16 +6,21 @@ import asyncio
 import json
 import re
 import signal
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server, __version__
+from lwm2m_host.cli.app import run
 from lwm2m_host.web import ControlPlane
 
 from tests.host.commands import Done, Serving, finish, serve, spawn, tlv
 from tests.host.fake_device import FakeDevice, changed, content
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -289,3 +294,55 @@ async def test_version_and_help() -> None:
     assert done.code == 0
     for command in ("serve", "devices", "read", "write", "execute", "discover", "events"):
         assert command in done.out
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1", "127.0.0.1:8080", "http:", "http://x:port"])
+def test_bad_server_address_is_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["devices", "--server", url]) == 2
+    assert capsys.readouterr().err == f"lwm2m-host: bad server address {url!r}\n"
+
+
+@contextmanager
+def answering(data: bytes) -> Iterator[str]:
+    """The address of a server that sends `data` to whoever connects, and closes."""
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n<a/>", "{} is not an lwm2m-host server"),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}", "{} answered 500"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "the connection to {} broke"),
+        (b"SSH-2.0-OpenSSH\r\n", "the connection to {} broke"),
+        (b"", "the connection to {} broke"),
+    ],
+)
+def test_server_of_another_kind_is_one_line(
+    data: bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(data) as url:
+        assert run(["devices", "--server", url]) == 1
+    error = capsys.readouterr().err
+    assert message.format(url) in error
+    assert error.count("\n") == 1
+
+
+def test_events_end_with_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {"event": "unreadable", "time": 0, "ep": "x", "res": "/3", "reason": "no codec"}
+    head = b"HTTP/1.1 200 OK\r\n\r\n: hello\n\n"
+    with answering(head + f"data: {json.dumps(event)}\n\n".encode()) as url:
+        assert run(["events", "--json", "--server", url]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "no codec"

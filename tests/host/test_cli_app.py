@@ -51,7 +51,7 @@ def test_commands_import_only_what_they_use() -> None:
     assert imported("--version") == set()
     assert imported("--help") == set()
     assert imported("board", "--help") == set()
-    assert imported("devices", "--server", "http://127.0.0.1:1") == {"httpx", "rich"}
+    assert imported("devices", "--server", "http://127.0.0.1:1") == {"rich"}
 
 
 def test_unknown_command_is_answered_with_a_known_one(capsys: pytest.CaptureFixture[str]) -> None:
