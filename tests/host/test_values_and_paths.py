@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lwm2m_host.errors import PathError, ValueTypeError
+from lwm2m_host.errors import ModelError, PathError, ValueTypeError
+from lwm2m_host.model.definitions import parse_version
 from lwm2m_host.model.path import Path
 from lwm2m_host.model.values import (
     DataType,
@@ -21,7 +22,9 @@ from lwm2m_host.model.values import (
     parse,
     time_to_seconds,
     to_json,
+    whole_number,
 )
+from lwm2m_host.model.xml import parse_xml
 
 NOON = datetime(2025, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -168,3 +171,26 @@ def test_any_text_is_a_path_or_a_path_error(text: str) -> None:
 def test_any_text_is_a_value_or_a_value_error(text: str, kind: DataType) -> None:
     with contextlib.suppress(ValueTypeError):
         parse(text, kind)
+
+
+@pytest.mark.parametrize("digits", ["¹", "٣", "1_0", "9" * 5000])
+def test_digits_that_are_no_ascii_number_are_refused(digits: str) -> None:
+    assert whole_number(digits, 65535) is None
+    for kind in (DataType.INTEGER, DataType.UNSIGNED, DataType.TIME):
+        with pytest.raises(ValueTypeError):
+            parse(digits, kind)
+    with pytest.raises(ValueTypeError):
+        parse(f"3:{digits}", DataType.OBJLNK)
+    with pytest.raises(ModelError):
+        parse_version(f"1.{digits}")
+    file = f"<LWM2M><Object><Name>x</Name><ObjectID>{digits}</ObjectID></Object></LWM2M>"
+    with pytest.raises(ModelError):
+        parse_xml(file.encode(), "file")
+
+
+def test_digits_are_a_number_up_to_the_largest() -> None:
+    assert whole_number("65535", 65535) == 65535
+    assert whole_number("0000065535", 65535) == 65535
+    assert whole_number("65536", 65535) is None
+    assert whole_number("", 65535) is None
+    assert whole_number("+1", 65535) is None

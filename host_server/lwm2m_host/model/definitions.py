@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ModelError
-from .values import DataType
+from .values import DataType, whole_number
 
 Version = tuple[int, int]
+
+MOST_VERSION = 65535
 
 
 def parse_version(text: str) -> Version:
     """``1.1`` as (1, 1). Raises ModelError."""
     major, dot, minor = text.strip().partition(".")
-    if dot and all(n.isascii() and n.isdigit() for n in (major, minor)):
-        return int(major), int(minor)
+    numbers = whole_number(major, MOST_VERSION), whole_number(minor, MOST_VERSION)
+    if dot and numbers[0] is not None and numbers[1] is not None:
+        return numbers[0], numbers[1]
     raise ModelError(f"bad version {text!r}: expected two numbers, as in 1.1")
 
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ class ObjLink(NamedTuple):
 
 Value = str | int | float | bool | bytes | datetime | ObjLink
 
+_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _RANGES = {
     DataType.INTEGER: (-(1 << 63), (1 << 63) - 1),
     DataType.UNSIGNED: (0, (1 << 64) - 1),
@@ -125,17 +127,29 @@ def check(value: Any, kind: DataType) -> Value:
     raise _wrong(kind, value)
 
 
+def whole_number(text: str, largest: int) -> int | None:
+    """The number that ASCII digits mean, up to `largest`; None for every other text.
+
+    For text from outside: `str.isdigit` also takes "¹", which `int` refuses, and "٣", which it
+    reads; and `int` refuses more than 4,300 digits.
+    """
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(largest)) + 10:
+        return None
+    number = int(text)
+    return number if number <= largest else None
+
+
 def _parse_integer(text: str, kind: DataType) -> int:
-    try:
-        number = int(text.strip(), 10)
-    except ValueError:
-        raise _wrong(kind, text) from None
-    return _in_range(kind, number)
+    if not _INTEGER.fullmatch(text.strip()):
+        raise _wrong(kind, text)
+    return _in_range(kind, int(text))
 
 
 def _parse_float(text: str) -> float:
     try:
-        return float(text.strip())
+        if not text.isascii() or "_" in text:  # `float` takes these too
+            raise ValueError("not a number")
+        return float(text)
     except ValueError:
         raise _wrong(DataType.FLOAT, text) from None
 
@@ -156,10 +170,8 @@ def _parse_opaque(text: str) -> bytes:
 
 
 def _parse_time(text: str) -> datetime | int:
-    try:
-        return seconds_to_time(_in_range(DataType.TIME, int(text.strip(), 10)))
-    except ValueError:
-        pass
+    if _INTEGER.fullmatch(text.strip()):
+        return seconds_to_time(_in_range(DataType.TIME, int(text)))
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -172,8 +184,9 @@ def _parse_time(text: str) -> datetime | int:
 def parse_objlnk(text: str) -> ObjLink:
     """``3:0`` as an ObjLink. Raises ValueTypeError."""
     oid, colon, iid = text.strip().partition(":")
-    if colon and all(n.isascii() and n.isdigit() and int(n) <= 65535 for n in (oid, iid)):
-        return ObjLink(int(oid), int(iid))
+    ids = whole_number(oid, 65535), whole_number(iid, 65535)
+    if colon and ids[0] is not None and ids[1] is not None:
+        return ObjLink(ids[0], ids[1])
     raise ValueTypeError(f"expects an object link (oid:iid, as in 3:0), got {text!r}")
 
 

@@ -10,7 +10,7 @@ from defusedxml.ElementTree import fromstring
 from ..errors import ModelError
 from .definitions import ObjectModel, ResourceModel, parse_version
 from .path import MAX_ID
-from .values import DataType
+from .values import DataType, whole_number
 
 _TYPES = {
     "": DataType.NONE,
@@ -31,8 +31,9 @@ def _text(element: Element, name: str) -> str:
 
 
 def _id(text: str, what: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= MAX_ID:
-        return int(text)
+    number = whole_number(text, MAX_ID)
+    if number is not None:
+        return number
     raise ModelError(f"{what} has a bad id {text!r}")
 
 
