@@ -118,7 +118,9 @@ async def test_history_survives_kill_9(tmp_path: FilePath) -> None:
         )
         ask = ("history", "urn:dev:1", "--server", running.url)
         assert (await running.run(*ask)).out.count("3303") == 3
-        assert (await running.run(*ask, "/3303/0/5701")).out == "nothing was reported\n"
+        assert (
+            await running.run(*ask, "/3303/0/5701")
+        ).out == "no notification and no Send is stored\n"
         assert running.process is not None
         running.process.kill()
         await running.process.wait()

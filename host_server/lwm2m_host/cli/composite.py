@@ -11,15 +11,13 @@ from .. import Path
 from ..terminal import cells, console, plain, print_json, rows, table
 from .failure import WrongArgument
 from .operations import body, done, json_object, options, path_argument
-from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
+from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, Paths, ServerUrl, Timeout
 from .remote import ServerClient
 
 
 def read_composite(
     ep: Endpoint,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="For example /3/0/0 /3303 /1/0/1.")
-    ],
+    paths: Paths,
     format: FormatOption = None,
     force: Force = False,
     json: Json = False,

@@ -8,14 +8,14 @@ import typer
 
 from ..terminal import cells, console, iso, local_time, print_json, value_text
 from .devices import summary
-from .options import DEFAULT_URL, Json, ServerUrl
+from .options import DEFAULT_URL, Json, OnlyEndpoint, ServerUrl
 from .remote import ServerClient
 
 _REPORTS = ("notification", "send", "observation", "unreadable")
 
 
 def events(
-    ep: Annotated[str | None, typer.Argument(metavar="[EP]", help="Only this device.")] = None,
+    ep: OnlyEndpoint = None,
     count: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="End after so many events.")
     ] = None,

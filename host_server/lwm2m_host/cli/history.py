@@ -96,7 +96,7 @@ def _print(found: list[dict[str, Any]], csv: bool, json: bool) -> None:
             line["timed"] = value_text(line["timed"])
             out.writerow([line[name] for name in fields])
     elif not lines:
-        print("nothing was reported")
+        print("no notification and no Send is stored")
     else:
         shown = table("time", "path", "value", "source")
         for line in lines:

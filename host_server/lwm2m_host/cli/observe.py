@@ -10,12 +10,19 @@ from ..terminal import cells, console, iso, print_json, table
 from .failure import WrongArgument
 from .follow import Follower, Target
 from .operations import options, path_argument
-from .options import DEFAULT_URL, Endpoint, Force, FormatOption, Json, ServerUrl, Timeout
+from .options import (
+    DEFAULT_URL,
+    Endpoint,
+    Force,
+    FormatOption,
+    Json,
+    OnlyEndpoint,
+    Paths,
+    ServerUrl,
+    Timeout,
+)
 from .remote import ServerClient
 
-Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH...", help="For example /3303/0/5700 /3/0.")
-]
 Count = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="End after so many notifications.")
 ]
@@ -116,12 +123,12 @@ def observe_composite(
 def cancel(
     ep: Endpoint,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH...]", help="What was observed.")
+        list[str] | None, typer.Argument(metavar="[PATH...]", help="Those of the Observe.")
     ] = None,
     composite: Annotated[
-        bool, typer.Option("--composite", help="The paths were observed together.")
+        bool, typer.Option("--composite", help="The paths of one Observe-Composite.")
     ] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Whatever is observed.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All observations of the device.")] = False,
     passive: Annotated[
         bool,
         typer.Option("--passive", help="Tell the device by rejecting its next notification."),
@@ -156,11 +163,11 @@ def cancel(
         else:
             print(f"{' '.join(group)} cancelled")
     if not groups and not json:
-        print("nothing is observed")
+        print("no observation")
 
 
 def observations(
-    ep: Annotated[str | None, typer.Argument(metavar="[EP]", help="Only this device.")] = None,
+    ep: OnlyEndpoint = None,
     json: Json = False,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
@@ -188,7 +195,7 @@ def observations(
         )
         return
     if not found:
-        print("nothing is observed")
+        print("no observation")
         return
     out = table("endpoint", "paths", "state", "since", "notifications")
     for item in found:

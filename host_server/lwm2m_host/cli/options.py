@@ -9,6 +9,10 @@ import typer
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 Endpoint = Annotated[str, typer.Argument(metavar="EP", help="Endpoint name of the device.")]
+OnlyEndpoint = Annotated[str | None, typer.Argument(metavar="[EP]", help="Only this device.")]
+Paths = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="For example /3303/0/5700 /3/0.")
+]
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="For example /3/0/0.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ServerUrl = Annotated[

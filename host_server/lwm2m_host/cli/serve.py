@@ -34,18 +34,18 @@ def serve(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Where to keep what is reported; by default in your state folder "
+            help="Where to store notifications and Send; by default in your state folder "
             "(~/.local/state/lwm2m-host).",
         ),
     ] = None,
     no_history: Annotated[
-        bool, typer.Option("--no-history", help="Keep what is reported until the end only.")
+        bool, typer.Option("--no-history", help="Store them until the server ends.")
     ] = False,
     history_rows: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How many values to keep.")
+        int, typer.Option(min=1, metavar="N", help="How many values to store.")
     ] = 1_000_000,
     history_days: Annotated[
-        float | None, typer.Option(min=0.001, metavar="DAYS", help="How long to keep them.")
+        float | None, typer.Option(min=0.001, metavar="DAYS", help="How long to store them.")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
@@ -71,13 +71,13 @@ def serve(
 
 
 def _usual_file() -> FilePath | None:
-    """The file in the user's state folder. None, and a word about it, where there can be none:
-    who did not ask for a file shall not be kept from serving by it."""
+    """The file in the user's state folder. None, and a line about it, where there can be none:
+    a file that was not asked for must not stop the server."""
     history = History(default_file())
     try:
         history.open()
     except HistoryError as problem:
-        print(f"{problem}; what is reported is kept until the end only", file=sys.stderr)
+        print(f"{problem}; values are stored until the server ends", file=sys.stderr)
         return None
     history.close()
     return history.file
