@@ -1,4 +1,4 @@
-"""Makes the unix port look like a board on a cable: started by lwm2m_host/board/unixboard.py.
+"""The unix port as a board on a cable: started by lwm2m_host/board/unixboard.py.
 
     micropython console.py IMAGE KB START CONTROL ID WRITES
 

@@ -56,7 +56,7 @@ class StepError(Exception):
 
 @dataclass
 class Step:
-    """What was tried: the seconds it took here and, where that is known, on the board."""
+    """A step that was tried: the seconds it took here and, where that is known, on the board."""
 
     name: str
     detail: str
@@ -76,12 +76,12 @@ class Run:
     """One board with one firmware, and the server it registers with."""
 
     def __init__(
-        self, board: Emulator, server: Server, frozen: bool, told: Callable[[Step], None]
+        self, board: Emulator, server: Server, frozen: bool, on_step: Callable[[Step], None]
     ) -> None:
         self.board = board
         self.server = server
         self.frozen = frozen
-        self.told = told
+        self._on_step = on_step
         self.mark = 0
         self.observation: Observation | None = None
 
@@ -94,7 +94,7 @@ class Run:
         except (EmulatorError, BoardError, Lwm2mError, StepError, TimeoutError) as error:
             raise StepError(f"{name}: {str(error) or 'it takes too long'}") from error
         passed = await self._board_us() - began_us
-        self.told(Step(name, detail, time.monotonic() - began, passed / 1e6))
+        self._on_step(Step(name, detail, time.monotonic() - began, passed / 1e6))
 
     async def _board_us(self) -> int:
         return int((await self.board.control("status"))["time_us"])
@@ -107,7 +107,7 @@ class Run:
         return str(identity)
 
     async def deploy(self, watchdog: bool = True) -> str:
-        """What `lwm2m-host board deploy` does, and the settings; then the board is restarted."""
+        """Deploy as `lwm2m-host board deploy` does, with the settings; then restart the board."""
         settings: dict[str, str | int] = {
             "endpoint": ENDPOINT,
             "server": f"coap://10.0.0.1:{self.server.port}",
@@ -151,25 +151,27 @@ class Run:
         return "/1/0/1 = 120, and the device says so"
 
     async def observed(self) -> str:
-        """Observe the temperature, change it on the board, and be told."""
+        """Observe the temperature, change it on the board, and be notified."""
         self.observation = await self._device.observe(TEMPERATURE)
-        return await self._told_of_change()
+        return await self._notified_of_change()
 
     async def observed_again(self) -> str:
         """The server has renewed the observation by itself."""
         observation = self.observation
         assert observation is not None
         await self.board.until(lambda: observation.state == "active", "it is not observed again")
-        return await self._told_of_change()
+        return await self._notified_of_change()
 
-    async def _told_of_change(self) -> str:
+    async def _notified_of_change(self) -> str:
         assert self.observation is not None
         before = await self._device.read(TEMPERATURE)
         await self.board.type("t")
         async with asyncio.timeout(REGISTERED_S):
             async for note in self.observation:
                 if note.value == before + 1:
-                    return f"{TEMPERATURE} has risen to {note.value}, which the server is told"
+                    return (
+                        f"{TEMPERATURE} has risen to {note.value}, of which the server is notified"
+                    )
         raise StepError(f"the observation has ended: {self.observation.reason}")
 
     async def watchdog_reset(self) -> str:
@@ -226,7 +228,7 @@ class Run:
         return statistics.median(taken) / 1000
 
     def _look_away(self) -> None:
-        """What has been printed until now is of no interest any more."""
+        """Skip what has been printed until now."""
         self.mark = len(self.board.printed)
 
     @property
@@ -235,7 +237,7 @@ class Run:
 
 
 @contextlib.asynccontextmanager
-async def run_on(image: Path, told: Callable[[Step], None]) -> AsyncIterator[Run]:
+async def run_on(image: Path, on_step: Callable[[Step], None]) -> AsyncIterator[Run]:
     """A board with a blank flash, and a server."""
     folder = Path(tempfile.mkdtemp(prefix="emulator-", dir=OUT))
     try:
@@ -243,17 +245,19 @@ async def run_on(image: Path, told: Callable[[Step], None]) -> AsyncIterator[Run
             Server(port=0, timing=Timing(timeout_s=REGISTERED_S)) as server,
             Emulator(folder, image=image) as board,
         ):
-            yield Run(board, server, image == FROZEN, told)
+            yield Run(board, server, image == FROZEN, on_step)
     finally:
         shutil.rmtree(folder)
 
 
-async def measure(told: Callable[[str, Step], None]) -> tuple[Metrics, dict[str, dict[str, Heap]]]:
+async def measure(
+    on_step: Callable[[str, Step], None],
+) -> tuple[Metrics, dict[str, dict[str, Heap]]]:
     """Everything. Raises StepError."""
     metrics: Metrics = {}
     heaps = {}
     for name, image in (("files", PLAIN), ("frozen", FROZEN)):
-        async with run_on(image, partial(told, name)) as run:
+        async with run_on(image, partial(on_step, name)) as run:
             await run.step("boot", run.boot)
             await run.step("deploy", run.deploy)
             await run.step("registered", run.registered)
@@ -310,13 +314,13 @@ async def tour(console: Console) -> int:
     for title, justify in (("step", "left"), ("s", "right"), ("board's s", "right"), ("", "left")):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
 
-    def told(name: str, step: Step) -> None:
+    def on_step(name: str, step: Step) -> None:
         title = step.name if name == "files" else f"{step.name}, {name}"
         table.add_row(title, f"{step.seconds:.2f}", f"{step.board_s:.2f}", step.detail)
 
     try:
         with Live(table, console=console):
-            metrics, heaps = await measure(told)
+            metrics, heaps = await measure(on_step)
     except StepError as error:
         print(f"emulate: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""Starts the emulated RP2040, and lets a test do to it what happens to boards.
+"""The emulated RP2040 as a process, and what happens to boards: power cuts, resets, a cable.
 
 Example::
 
@@ -41,7 +41,7 @@ class EmulatorError(Exception):
 
 
 def missing(image: Path = PLAIN) -> str | None:
-    """What is missing for running the emulator, in a line that says how to get it; None when
+    """A line about what the emulator needs and is missing, and how to get it; None when
     everything is there."""
     if shutil.which("node") is None:
         return "node 18 or later is needed (Debian: apt install nodejs npm)"

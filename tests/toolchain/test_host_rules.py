@@ -147,6 +147,16 @@ def test_docstrings_begin_with_a_noun_or_an_imperative(modules: dict[str, str]) 
     assert not rules.bad_openings(modules)
 
 
+def test_scripts_of_boards_keep_the_same_rules() -> None:
+    folder = ROOT / "boards"
+    scripts = {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in sorted(folder.rglob("*.py"))
+    }
+    assert not rules.bad_openings(scripts)
+    assert not rules.private_words(scripts)
+
+
 def test_docstring_that_begins_with_a_question_or_a_verb_is_found() -> None:
     source = (
         '"""What a is."""\nclass B:\n    """Holds it."""\n    def c(self):\n        """Hold it."""'

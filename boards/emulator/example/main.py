@@ -37,7 +37,7 @@ def connect():
 
 
 def hang():
-    """What the server's Reboot does here: the loop dies, and only the watchdog can help."""
+    """Reboot by a loop that dies: only the watchdog can help."""
     print("hanging")
     while True:
         pass
