@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .coap.timing import Timing
     from .device import Device
     from .errors import (
         DeviceTimeout,
@@ -24,14 +25,19 @@ if TYPE_CHECKING:
     from .events import Event, EventStream
     from .model.catalogue import Models
     from .model.path import Path
-    from .registration.events import Deregistered, Expired, Registered, Updated
+    from .registration.definitions import Definitions
+    from .registration.events import Deregistered, DeviceEvent, Expired, Registered, Updated
+    from .registration.registration import Registration
     from .reporting.events import Notified, ObservationChanged, Sent, Unreadable
     from .reporting.history import History
+    from .reporting.observation import Observation
+    from .reporting.report import Notification, Sample, Send
     from .server import Server
 
 __version__ = "0.1.0"
 
 _NAMES = {  # module: the public names in it
+    "coap.timing": ("Timing",),
     "device": ("Device",),
     "errors": (
         "DeviceTimeout",
@@ -46,16 +52,22 @@ _NAMES = {  # module: the public names in it
     "events": ("Event", "EventStream"),
     "model.catalogue": ("Models",),
     "model.path": ("Path",),
-    "registration.events": ("Deregistered", "Expired", "Registered", "Updated"),
+    "registration.definitions": ("Definitions",),
+    "registration.events": ("Deregistered", "DeviceEvent", "Expired", "Registered", "Updated"),
+    "registration.registration": ("Registration",),
     "reporting.events": ("Notified", "ObservationChanged", "Sent", "Unreadable"),
     "reporting.history": ("History",),
+    "reporting.observation": ("Observation",),
+    "reporting.report": ("Notification", "Sample", "Send"),
     "server": ("Server",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Definitions",
     "Deregistered",
     "Device",
+    "DeviceEvent",
     "DeviceTimeout",
     "Event",
     "EventStream",
@@ -66,15 +78,21 @@ __all__ = [
     "ModelError",
     "Models",
     "NotRegistered",
+    "Notification",
     "Notified",
+    "Observation",
     "ObservationChanged",
     "Path",
     "PathError",
     "Registered",
+    "Registration",
     "ResponseError",
+    "Sample",
+    "Send",
     "Sent",
     "Server",
     "ServerError",
+    "Timing",
     "Unreadable",
     "Updated",
     "__version__",

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions. All derive from Lwm2mError.
+"""Errors as exceptions. All derive from Lwm2mError.
 
 A device's refusal is a ResponseError (or its subclass for the code); silence is a DeviceTimeout;
 wrong arguments are ValueErrors as well (PathError, ValueTypeError).

@@ -1,4 +1,7 @@
-"""What happens on a server, as values, and two ways to hear of it: callbacks and streams."""
+"""Events of a server as values, and two ways to get them: callbacks and streams.
+
+Each room defines its own (registration/events, reporting/events).
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar
 
-from .registration.registration import Registration
-
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Event:
-    """`time_s` is seconds since 1970; `registration` is as it was at that moment."""
+    """One thing that happened. `time_s` is seconds since 1970."""
 
     kind: ClassVar[str] = "event"
     time_s: float
     endpoint: str
-    registration: Registration
 
 
 class EventStream:
@@ -88,7 +88,7 @@ class EventStream:
 
 
 class EventBus:
-    """Hands every event to all callbacks and streams."""
+    """One place where events are emitted, for all callbacks and streams."""
 
     def __init__(self) -> None:
         self.streams: set[EventStream] = set()

@@ -1,4 +1,4 @@
-"""The LwM2M server: registrations, devices, events.
+"""The LwM2M server: it composes the interfaces, and hands out devices and events.
 
 Example::
 
@@ -16,22 +16,20 @@ from types import TracebackType
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from aiocoap import Message
-from aiocoap.numbers.codes import Code
-from aiocoap.resource import PathCapable, Resource
-
-from .coap.blocks import Spool
-from .coap.context import CoapContext, open_context
+from .coap.endpoint import CoapEndpoint, open_endpoint
+from .coap.messages import Handler, Request, Response
 from .coap.timing import Clock, Timing
 from .device import Device
-from .errors import DeviceTimeout, NotRegistered, ServerError
+from .errors import DeviceTimeout, ServerError
 from .events import Event, EventBus, EventStream
+from .management.sender import Sender
 from .model.catalogue import Models
 from .registration.events import Expired
 from .registration.interface import RegistrationInterface
+from .registration.peers import Peers
 from .registration.registration import Registration
-from .registration.registry import Registry
-from .reporting.events import Sent
+from .registration.registry import MemoryRegistry, Registry
+from .reporting.events import SendStream, Sent
 from .reporting.history import History
 from .reporting.observations import Observations
 from .reporting.report import Send
@@ -40,24 +38,6 @@ from .reporting.send import SendInterface
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
-
-
-class _Site(Resource, PathCapable):
-    """The root of the server's CoAP resources: hands a request to the interface it is for."""
-
-    def __init__(self, registration: RegistrationInterface, sending: SendInterface) -> None:
-        super().__init__()
-        self._registration = registration
-        self._sending = sending
-        self._block1 = Spool()  # aiocoap's name
-
-    async def render(self, request: Message) -> Message:
-        path = request.opt.uri_path
-        if path and path[0] == "rd":
-            return self._registration.handle(request, path[1:])
-        if path == ("dp",):
-            return self._sending.handle(request)
-        return Message(code=Code.NOT_FOUND)
 
 
 class Server:
@@ -72,6 +52,7 @@ class Server:
     reobserve: whether a device that registers anew is observed again (see `Device.observe`).
     history: where to keep what devices report; None keeps nothing. It belongs to the server, which
         opens and closes it.
+    registry: where registrations are kept; in memory by default.
 
     Entering raises ServerError when the address is in use or not ours.
     """
@@ -88,23 +69,28 @@ class Server:
         ipv4_only: bool | None = None,
         reobserve: bool = True,
         history: History | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self.models = models or Models.default()
         self.timing = timing or Timing()
         self.clock = clock or Clock()
-        self.registry = Registry()
+        self.registry = registry or MemoryRegistry(self.clock)
+        self.history = history
         self._ipv4_only = ipv4_only
         self._bus = EventBus()
+        self._peers = Peers()
+        self.sender = Sender(self.registry, self._peers, self.models)
+        self.observations = Observations(self.sender, self.clock, self._bus.emit, reobserve)
         self._devices: WeakValueDictionary[str, Device] = WeakValueDictionary()
-        self._registration = RegistrationInterface(
-            self.registry, self.clock, self._registration_event, versions
+        registration = RegistrationInterface(
+            self.registry, self._peers, self.clock, self._on_registration, versions
         )
-        self._sending = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
-        self.observations = Observations(self, reobserve, self._bus.emit)
-        self.history = history
-        self._context: CoapContext | None = None
+        send = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
+        # The first segment of a path: who answers.
+        self._interfaces: dict[str, Handler] = {"rd": registration.handle, "dp": send.handle}
+        self._endpoint: CoapEndpoint | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._deadline_changed = asyncio.Event()
 
@@ -122,45 +108,38 @@ class Server:
 
     async def start(self) -> None:
         """Open the socket and serve. Raises ServerError."""
-        if self._context is not None:
+        if self._endpoint is not None:
             raise ServerError("the server is running already")
         if self.history is not None:
             self.history.open()
         try:
-            self._context, self.port = await open_context(
-                _Site(self._registration, self._sending),
-                self.host,
-                self.port,
-                ipv4_only=self._ipv4_only,
+            self._endpoint = await open_endpoint(
+                self._handle, self.host, self.port, timing=self.timing, ipv4_only=self._ipv4_only
             )
         except BaseException:
             if self.history is not None:
                 await asyncio.to_thread(self.history.close)
             raise
+        self.port = self._endpoint.port
+        self.sender.attach(self._endpoint)
         if self.history is not None:
-            self._bus.on_event(self.history.heard)
+            self._bus.on_event(self.history.on_event)
         self._expiry = asyncio.create_task(self._expire_for_ever(), name="lwm2m expiry")
 
     async def close(self) -> None:
         """Stop serving. Requests under way end with ServerError, event streams end."""
-        if self._context is None:
+        if self._endpoint is None:
             return
         self.observations.close()
-        context, self._context = self._context, None
+        self.sender.detach()
+        endpoint, self._endpoint = self._endpoint, None
         if self._expiry is not None:
             self._expiry.cancel()
             await asyncio.gather(self._expiry, return_exceptions=True)
         self._bus.close()
-        await context.shutdown()
+        await endpoint.close()
         if self.history is not None:
             await asyncio.to_thread(self.history.close)
-
-    @property
-    def context(self) -> CoapContext:
-        """The CoAP context. Raises ServerError when the server is not running."""
-        if self._context is None:
-            raise ServerError("the server is not running")
-        return self._context
 
     @property
     def uri(self) -> str:
@@ -174,27 +153,30 @@ class Server:
         """End all event streams, as `close` does; new ones may be opened."""
         self._bus.close()
 
-    def registrations(self) -> list[Registration]:
-        """Who is registered, ordered by endpoint."""
-        return list(self.registry)
+    async def registrations(self) -> list[Registration]:
+        """The registrations, ordered by endpoint."""
+        found: list[Registration] = []
+        while page := await self.registry.page(found[-1].endpoint if found else ""):
+            found += page
+        return found
 
-    def devices(self) -> list[Device]:
-        """A handle for each registered device, ordered by endpoint."""
-        return [self._handle(item.endpoint) for item in self.registry]
+    async def registration(self, endpoint: str) -> Registration:
+        """The registration of a device. Raises NotRegistered."""
+        return await self.sender.registration(endpoint)
+
+    async def devices(self) -> list[Device]:
+        """A handle on each registered device, ordered by endpoint."""
+        return [self.device(item.endpoint) for item in await self.registrations()]
 
     def device(self, endpoint: str) -> Device:
-        """The handle of a registered device. Raises NotRegistered.
+        """A handle on a device; its operations raise NotRegistered where it is none.
 
         The handle stays good when the device registers anew.
         """
-        if self.registry.by_endpoint(endpoint) is None:
-            raise NotRegistered(endpoint)
-        return self._handle(endpoint)
-
-    def _handle(self, endpoint: str) -> Device:
         handle = self._devices.get(endpoint)
         if handle is None:
-            handle = self._devices[endpoint] = Device(self, endpoint)
+            handle = Device(endpoint, self.sender, self.observations, self._sends)
+            self._devices[endpoint] = handle
         return handle
 
     async def wait_for(self, endpoint: str, timeout_s: float | None = None) -> Device:
@@ -202,13 +184,13 @@ class Server:
         with self.events() as stream:
             try:
                 async with asyncio.timeout(timeout_s):
-                    while self.registry.by_endpoint(endpoint) is None:
+                    while await self.registry.by_endpoint(endpoint) is None:
                         await anext(stream)
             except TimeoutError:
                 raise DeviceTimeout(f"{endpoint} did not register in {timeout_s} s") from None
             except StopAsyncIteration:
                 raise ServerError("the server was closed") from None
-        return self._handle(endpoint)
+        return self.device(endpoint)
 
     async def wait_event(
         self, kind: type[E], endpoint: str | None = None, timeout_s: float | None = None
@@ -239,36 +221,43 @@ class Server:
         return self._bus.on_event(callback)
 
     def on_send(self, callback: Callable[[Send], None]) -> Callable[[], None]:
-        """Call `callback(send)` for what any device sends by itself. Returns a function that ends
-        this."""
+        """Call `callback(send)` for each Send of any device. Returns a function that ends this."""
         return self._bus.on_event(
             lambda event: callback(event.report) if isinstance(event, Sent) else None
         )
 
-    def expire_due(self) -> list[Registration]:
+    async def expire_due(self) -> list[Registration]:
         """End the registrations whose lifetime is over; the server does this by itself.
 
         With a fake clock, call it after moving the clock.
         """
-        gone = self.registry.due(self.clock.monotonic())
-        for registration in gone:
-            self.registry.remove(registration.endpoint)
-            event = Expired(self.clock.now(), registration.endpoint, registration)
-            self._bus.emit(event)
-            self.observations.heard(event)
+        gone: list[Registration] = []
+        while page := await self.registry.expire():
+            for registration in page:
+                self._peers.remove(registration.endpoint)
+                self._on_registration(
+                    Expired(self.clock.now(), registration.endpoint, registration)
+                )
+            gone += page
         return gone
 
-    def _registration_event(self, event: Event) -> None:
+    async def _handle(self, request: Request) -> Response:
+        handler = self._interfaces.get(request.path[0] if request.path else "")
+        return await handler(request) if handler is not None else Response("4.04")
+
+    def _sends(self, endpoint: str, limit: int) -> SendStream:
+        return SendStream(self.events(Sent, endpoint, limit))
+
+    def _on_registration(self, event: Event) -> None:
         self._deadline_changed.set()
         self._bus.emit(event)
-        self.observations.heard(event)
+        self.observations.on_event(event)
 
     async def _expire_for_ever(self) -> None:
         while True:
-            self.expire_due()
+            await self.expire_due()
             self._deadline_changed.clear()
-            deadline = self.registry.next_deadline()
-            delay_s = None if deadline is None else max(0.0, deadline - self.clock.monotonic())
+            delay_s = await self.registry.next_deadline_s()
             try:
                 async with asyncio.timeout(delay_s):
                     await self._deadline_changed.wait()

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from lwm2m_host import Server
+from lwm2m_host import Registered, Server
 
 from boards.emulator.emulator import ROOT, Emulator, EmulatorError, missing
 from tests.emulator.conftest import ENDPOINT, PATIENCE_S, Deploy
@@ -42,13 +42,16 @@ async def test_the_example_registers_and_goes_on_after_resets(
     report = await deploy()
     assert report["board"] == "emulator"
     device = await server.wait_for(ENDPOINT, PATIENCE_S)
-    assert sorted(device.registration.objects) == [1, 3, 3303]
+    assert sorted((await device.registration()).objects) == [1, 3, 3303]
     assert await device.read(TEMPERATURE) == 21.5
     again = await deploy()
     assert again["copied"] == []
-    location = device.registration.location
-    await board.control("power", state="cycle")
-    await board.until(lambda: device.registration.location != location, "it is not back")
+    location = (await device.registration()).location
+    with server.events(Registered) as registered:
+        await board.control("power", state="cycle")
+        async with asyncio.timeout(PATIENCE_S):
+            await anext(registered)
+    assert (await device.registration()).location != location
     assert await device.read("/3/0/0") == "Acme"
 
 
@@ -103,11 +106,11 @@ async def test_the_program_that_users_start_from_runs_over_ppp(
     await deploy(ROOT / "firmware" / "main.py", network=PPP, watchdog_ms=8000, lifetime_s=60)
     device = await server.wait_for(ENDPOINT, PATIENCE_S)
     assert 10 < await device.read(TEMPERATURE) < 40
-    location = device.registration.location
+    location = (await device.registration()).location
     await board.control("blackout", duration_s=3)
     await asyncio.sleep(3)
     assert 10 < await device.read(TEMPERATURE) < 40
-    assert device.registration.location == location
+    assert (await device.registration()).location == location
 
 
 async def test_settings_survive_a_power_cut_at_any_write_to_the_flash(board: Emulator):

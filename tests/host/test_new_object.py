@@ -213,7 +213,7 @@ async def test_a_generated_object_answers_over_the_wire(
         UnixDevice(program, [folder, server.uri], width=width, source="py") as process,
     ):
         device = await process.during(server.wait_for("urn:dev:os:made", PATIENCE_S))
-        assert device.registration.objects[30001].version == "1.2"
+        assert (await device.registration()).objects[30001].version == "1.2"
         assert await device.read("/3303/0/5700") == 21.5
         assert await device.read("/30001/0") == {
             0: "",

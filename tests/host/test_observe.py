@@ -15,7 +15,8 @@ from lwm2m_host.events import Event
 from lwm2m_host.model.path import Path
 from lwm2m_host.reporting.events import Notified, ObservationChanged, Unreadable
 from lwm2m_host.reporting.history import History
-from lwm2m_host.reporting.observation import REORDERED_S, Observation
+from lwm2m_host.reporting.observation import Observation
+from lwm2m_host.reporting.ordering import REORDERED_S
 from lwm2m_host.reporting.report import Notification
 
 from tests.host.fake_device import LINKS, FakeDevice
@@ -253,9 +254,9 @@ async def test_attributes_go_with_the_request_and_are_checked(
     await device.observe(TEMPERATURE, format="text", attributes={"pmin": 10, "gt": 25.5})
     assert fake.seen[-1].query == ("pmin=10", "gt=25.5")
     with pytest.raises(errors.OutOfRange):
-        device.observe(TEMPERATURE, attributes={"pmin": -1})
+        await device.observe(TEMPERATURE, attributes={"pmin": -1})
     with pytest.raises(errors.ValueTypeError, match="unknown attribute"):
-        device.observe(TEMPERATURE, attributes={"pmn": 1})
+        await device.observe(TEMPERATURE, attributes={"pmn": 1})
 
 
 async def test_observing_again_takes_the_place_and_the_token(
@@ -348,7 +349,7 @@ async def test_a_first_block_of_the_wrong_size_is_survived(
     observation = await device.observe("/3/0/0", format="text")
     fake.notify("/3/0/0", (Code.CONTENT, b"x" * size, 0), block=(0, True, 6))
     fake.notify("/3/0/0", (Code.CONTENT, b"y", 0), block=(3, True, 0))
-    await until(lambda: not observation.unsure and observation.incomplete)
+    await until(lambda: not observation.outdated and observation.incomplete)
     fake.notify("/3/0/0", (Code.CONTENT, b"good", 0))
     await until(lambda: observation.value == "good")
     assert observation.state == "active"
@@ -449,7 +450,7 @@ async def test_who_expires_is_waited_for_and_a_paused_one_can_be_cancelled(
     server: Server, observation: Observation, fake: FakeDevice, clock: FakeClock
 ) -> None:
     clock.advance(61)
-    server.expire_due()
+    await server.expire_due()
     assert (observation.state, observation.reason) == ("paused", "the device was not heard of")
     mid = fake.notify(TEMPERATURE, degrees(1.0))
     await until(lambda: fake.resets == [mid])
@@ -472,7 +473,7 @@ async def test_an_observe_that_is_lost_after_a_reboot_is_tried_with_the_next_upd
         observation = await server.device("slow").observe(TEMPERATURE, format="text")
         slow.delay_s = 0.3
         await slow.register("lt=60")
-        await until(lambda: not server.observations._asking)
+        await until(lambda: not server.observations._tasks)
         assert observation.state == "paused"
         slow.delay_s = 0.0
         await slow.update()

@@ -198,9 +198,9 @@ SCRIPT = {script!r}
 async def test_plain(lwm2m_device, lwm2m_server, lwm2m_process):
     assert lwm2m_device.endpoint == "urn:dev:os:test-1"
     assert await lwm2m_device.read("/3/0/0") == "Acme"
-    assert lwm2m_server.devices() == [lwm2m_device]
+    assert await lwm2m_server.devices() == [lwm2m_device]
     assert "up" in lwm2m_process.output
-    assert lwm2m_device.registration.lifetime_s == 60
+    assert (await lwm2m_device.registration()).lifetime_s == 60
 
 @pytest.mark.lwm2m_device(
     script=SCRIPT, endpoint="other", config={{"lifetime_s": 20, "maker": "Ajax"}}
@@ -208,7 +208,7 @@ async def test_plain(lwm2m_device, lwm2m_server, lwm2m_process):
 async def test_marked(lwm2m_device):
     assert lwm2m_device.endpoint == "other"
     assert await lwm2m_device.read("/3/0/0") == "Ajax"
-    assert lwm2m_device.registration.lifetime_s == 20
+    assert (await lwm2m_device.registration()).lifetime_s == 20
 
 @pytest.mark.lwm2m_device(script=SCRIPT, config={{"dies": True}})
 async def test_dead(lwm2m_device):

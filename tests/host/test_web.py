@@ -48,7 +48,7 @@ async def test_clients_are_listed_as_leshan_does(
 ) -> None:
     [client] = (await http.get("/api/clients")).json()
     assert client.pop("observations") == 0
-    registration = server.device("fake").registration
+    registration = await server.registration("fake")
     assert client == {
         "endpoint": "fake",
         "registrationId": registration.location.removeprefix("/rd/"),

@@ -8,6 +8,8 @@ from aiocoap import Message
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Device, Server
 
+from tests.raw_request import send_raw
+
 TEXT, LINK, OCTETS, CBOR, SENML_JSON, SENML_CBOR = 0, 40, 42, 60, 110, 112
 TLV, JSON, LWM2M_CBOR = 11542, 11543, 11544
 
@@ -50,7 +52,7 @@ def full(tree: dict[int, Any]) -> dict[int, Any]:
 async def everything(device: Device) -> dict[str, Any]:
     """All that is there: what a refused request must not have changed."""
     tree: dict[str, Any] = {}
-    for oid, obj in sorted(device.registration.objects.items()):
+    for oid, obj in sorted((await device.registration()).objects.items()):
         tree[f"discovered /{oid}"] = [str(link) for link in await device.discover(f"/{oid}")]
         if obj.instances and oid != 7:  # 7 counts the questions
             tree[f"/{oid}"] = await device.read(f"/{oid}")
@@ -72,8 +74,7 @@ async def ask(
     message = Message(code=code, payload=payload, uri_path=segments, uri_query=query)
     for name, value in options.items():
         setattr(message.opt, name, value)
-    message.remote = device.registration.remote
-    return await server.context.request(message, handle_blockwise=False).response
+    return await send_raw(server, device, message)
 
 
 def told(links: list[Any]) -> dict[str, dict[str, Any]]:

@@ -256,7 +256,7 @@ async def test_int_227_a_replaced_lifetime_is_in_the_registration(
             async with asyncio.timeout(PATIENCE_S):
                 event = await anext(stream)
         assert isinstance(event, Updated)
-        assert device.registration.lifetime_s == 600 + n
+        assert (await device.registration()).lifetime_s == 600 + n
         assert await device.read("/1/0/1") == 600 + n
 
 
@@ -637,7 +637,7 @@ async def test_int_270_the_device_chooses_the_instance_id(device: Device, server
         for iid in (1, 2):
             assert str(await device.create("/16", {0: {0: f"number {iid}"}})) == f"/16/{iid}"
         async with asyncio.timeout(PATIENCE_S):
-            while device.registration.objects[16].instances != (0, 1, 2):
+            while (await device.registration()).objects[16].instances != (0, 1, 2):
                 assert isinstance(await anext(stream), Updated)
     assert await device.read("/16/2") == {0: {0: "number 2"}}
     await device.delete("/16/1")

@@ -78,7 +78,7 @@ async def pair(launch: Start, server: Server, second: Server, width: int) -> Pai
 
 
 async def test_int_950_a_device_is_registered_with_two_servers(pair: Pair) -> None:
-    first, second = (item.device(pair.station.endpoint).registration for item in pair.servers)
+    first, second = [await item.registration(pair.station.endpoint) for item in pair.servers]
     assert first.objects.keys() == second.objects.keys()
     assert first.objects[1].instances == (0, 1)
     assert await pair.owner.read("/1/0/0") == 1
@@ -96,8 +96,8 @@ async def test_int_950_a_device_is_registered_with_two_servers(pair: Pair) -> No
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await anext(quiet)
-    assert pair.owner.registration.lifetime_s == 77
-    assert pair.other.registration.lifetime_s == 60
+    assert (await pair.owner.registration()).lifetime_s == 77
+    assert (await pair.other.registration()).lifetime_s == 60
 
 
 async def test_int_951_each_server_has_attributes_of_its_own(pair: Pair) -> None:

@@ -15,6 +15,7 @@ from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
 from lwm2m_host.registration.events import Deregistered
 
 from tests.integration.conftest import PATIENCE_S, Start
+from tests.raw_request import send_raw
 
 LINES = {rid: f"line {rid}: " + "abcdefghijklmnop"[: rid % 16] for rid in range(60)}
 
@@ -37,8 +38,7 @@ async def test_an_object_larger_than_a_datagram_is_read_in_blocks(
         message = Message(code=GET, uri_path=("26243", "0"))
         if size is not None:
             message.opt.block2 = (0, False, size)
-        message.remote = device.registration.remote
-        answer = await server.context.request(message, handle_blockwise=False).response
+        answer = await send_raw(server, device, message)
         block = answer.opt.block2
         assert block.more
         assert block.block_number == 0
@@ -50,8 +50,7 @@ async def test_a_block_behind_the_end_is_refused(launch: Start, server: Server) 
     device = await station.registered_with(server)
     message = Message(code=GET, uri_path=("26243", "0"))
     message.opt.block2 = (1000, False, 3)
-    message.remote = device.registration.remote
-    answer = await server.context.request(message, handle_blockwise=False).response
+    answer = await send_raw(server, device, message)
     assert answer.code.dotted == "4.00"
     assert await _strings(device, "/26243/0") == LINES
 

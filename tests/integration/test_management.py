@@ -26,6 +26,7 @@ from lwm2m_host.model.values import ObjLink
 from lwm2m_host.model.xml import parse_xml
 
 from tests.integration.conftest import Start, Station
+from tests.raw_request import send_raw
 
 TEXT, LINK, OCTETS, JSON, TLV = 0, 40, 42, 50, 11542
 
@@ -435,5 +436,4 @@ async def _raw(
         setattr(message.opt, name, value)
     if option is not None:
         message.opt.add_option(OpaqueOption(*option))
-    message.remote = device.registration.remote
-    return await server.context.request(message, handle_blockwise=False).response
+    return await send_raw(server, device, message)

@@ -22,7 +22,7 @@ async def test_a_marker_says_how_the_device_is_started(
     lwm2m_device: Device, lwm2m_server: Server, lwm2m_process: UnixDevice
 ) -> None:
     assert lwm2m_device.endpoint == "urn:dev:os:mine"
-    assert lwm2m_device.registration.lifetime_s == 40
+    assert (await lwm2m_device.registration()).lifetime_s == 40
     assert await lwm2m_device.read("/3/0/0") == "Ajax"
-    assert lwm2m_server.devices() == [lwm2m_device]
+    assert await lwm2m_server.devices() == [lwm2m_device]
     assert lwm2m_process.returncode is None

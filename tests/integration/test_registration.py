@@ -17,7 +17,7 @@ from tests.ports import free_port
 
 
 async def test_int_101_initial_registration(station: Station, server: Server) -> None:
-    registration = server.device(station.endpoint).registration
+    registration = await server.registration(station.endpoint)
     assert registration.endpoint == "urn:dev:os:it"
     assert registration.version == "1.1"
     assert registration.lifetime_s == 60
@@ -33,7 +33,8 @@ async def test_queue_mode_is_told_as_the_version_wants(launch: Start) -> None:
     for versions, binding in (("1.1",), "U"), (("1.0",), "UQ"):
         async with Server(port=0, versions=versions) as server:
             station = await launch(servers=[server.uri], terms={"binding": "UQ"})
-            registration = (await station.registered_with(server)).registration
+            device = await station.registered_with(server)
+            registration = await device.registration()
             assert (registration.binding, registration.queue_mode) == (binding, True)
 
 
@@ -41,7 +42,7 @@ async def test_a_server_of_version_1_0_only_is_met_with_1_0(launch: Start) -> No
     async with Server(port=0, versions=["1.0"]) as server:
         station = await launch(servers=[server.uri])
         device = await station.registered_with(server)
-        assert device.registration.version == "1.0"
+        assert (await device.registration()).version == "1.0"
         assert station.events() == ["registered"]  # no failure, no back-off in between
         assert await device.read("/3/0/0") == "Open Mobile Alliance"
 
@@ -64,7 +65,7 @@ async def test_int_102_a_written_lifetime_is_told_at_once(device: Device, server
     await asyncio.sleep(0)
     await device.write("/1/0/1", 20)
     assert (await update).registration.lifetime_s == 20
-    assert device.registration.lifetime_s == 20
+    assert (await device.registration()).lifetime_s == 20
     assert await device.read("/1/0/1") == 20
 
 
@@ -74,7 +75,7 @@ async def test_a_lifetime_of_years_and_one_without_end(device: Device, server: S
         await asyncio.sleep(0)
         await device.write("/1/0/1", lifetime_s)
         assert (await update).registration.lifetime_s == lifetime_s
-    assert device.registration.expires_at is None
+    assert (await device.registration()).expires_at is None
 
 
 async def test_int_103_deregistration_when_the_device_stops(
@@ -83,7 +84,7 @@ async def test_int_103_deregistration_when_the_device_stops(
     with server.events() as stream:
         assert await station.interrupt() == 0
         assert isinstance(await _next(stream), Deregistered)
-    assert server.devices() == []
+    assert await server.devices() == []
     assert station.events() == ["registered", "deregistered"]
     assert station.output.rstrip().endswith("stopped")
 
@@ -105,7 +106,7 @@ async def test_int_103_disable_deregisters_and_comes_back_after_the_disable_time
 
 
 async def test_int_104_registration_update_trigger(device: Device, server: Server) -> None:
-    before = device.registration
+    before = await device.registration()
     with server.events() as stream:
         await device.execute("/1/0/8")
         event = await _next(stream)
@@ -124,7 +125,7 @@ async def test_int_105_a_discarded_update_is_answered_by_a_new_registration_at_o
         await station.registered_with(first)
         port = first.port
     async with Server(port=port) as second:
-        assert second.devices() == []
+        assert await second.devices() == []
         device = await station.registered_with(second)
         await station.happened("update_failed", "registered")
         assert await device.read("/3/0/2") == "345000123"
@@ -139,16 +140,16 @@ async def test_a_registration_that_the_server_let_expire_is_made_anew(
     # Retransmission is slower than the lifetime here: the server gives up first.
     station = await launch(servers=[server.uri], lifetime_s=60)
     device = await station.registered_with(server)
-    gone = server.registry.remove(station.endpoint)
+    gone = await server.registry.deregister((await device.registration()).location)
     assert gone is not None
     with pytest.raises(NotRegistered):
         await device.read("/3/0/0")
     # Only the server has forgotten; the trigger reaches the device on the old way.
-    server.registry.put(gone)
+    await server.registry.register(gone)
     with server.events() as stream:
         trigger = asyncio.create_task(device.execute("/1/0/8"))
         await asyncio.sleep(0)
-        server.registry.remove(station.endpoint)
+        await server.registry.deregister(gone.location)
         await trigger
         event = await _next(stream)
     assert isinstance(event, Registered)
@@ -163,7 +164,7 @@ async def test_a_device_that_dies_is_expired_by_the_server(launch: Start, server
         while isinstance(event := await _next(stream), Updated):
             pass
     assert isinstance(event, Expired)
-    assert server.devices() == []
+    assert await server.devices() == []
 
 
 async def test_a_server_that_comes_later_gets_the_device_after_a_bounded_pause(
@@ -218,7 +219,7 @@ async def test_one_client_and_several_servers(launch: Start, width: int) -> None
         station = await launch(servers=[one.uri, two.uri], width=width)
         first = await station.registered_with(one)
         second = await station.registered_with(two, 2)
-        for registration in (first.registration, second.registration):
+        for registration in (await first.registration(), await second.registration()):
             assert registration.objects[1].instances == (0, 1)
         assert await first.read("/1") == await second.read("/1")
         assert {iid: item[0] for iid, item in (await first.read("/1")).items()} == {0: 1, 1: 2}

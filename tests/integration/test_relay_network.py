@@ -44,7 +44,7 @@ async def test_after_a_nat_rebinding_the_next_update_tells_the_new_address(
     station = await begin(launch, relay, width, lifetime_s=2)
     device = await station.registered_with(server)
     for _ in range(3):
-        before = device.registration
+        before = await device.registration()
         async with asyncio.timeout(PATIENCE_S):
             waiting = asyncio.create_task(server.wait_event(Updated))
             await asyncio.sleep(0)
@@ -52,8 +52,8 @@ async def test_after_a_nat_rebinding_the_next_update_tells_the_new_address(
             with pytest.raises(DeviceTimeout):
                 await device.read("/3/0/0", timeout_s=0.05)
             await waiting
-        assert device.registration.location == before.location
-        assert device.registration.address != before.address
+        assert (await device.registration()).location == before.location
+        assert (await device.registration()).address != before.address
         assert await device.read("/3/0/0") == "Open Mobile Alliance"
     assert station.events().count("registered") == 1
     assert len(relay.clients) == 1
@@ -65,10 +65,10 @@ async def test_a_nat_that_forgets_all_the_time_loses_nobody(
     relay = await lwm2m_relay(server, rebind_every_s=0.3)
     station = await begin(launch, relay, width, lifetime_s=2)
     device = await station.registered_with(server)
-    addresses = {device.registration.address}
+    addresses = {(await device.registration()).address}
     for _ in range(3):
         await server.wait_event(Updated, timeout_s=PATIENCE_S)
-        addresses.add(device.registration.address)
+        addresses.add((await device.registration()).address)
         assert await device.read("/3303/0/5700") == 21.5
     assert len(addresses) >= 3
     assert station.events().count("registered") == 1
@@ -82,15 +82,15 @@ async def test_after_an_outage_the_device_registers_again_by_itself(
     relay = await lwm2m_relay(server)
     station = await begin(launch, relay, width, lifetime_s=2)
     device = await station.registered_with(server)
-    before = device.registration.location
+    before = (await device.registration()).location
     relay.blackout()
     await station.says("event register_failed")
-    assert server.registrations() == []
+    assert await server.registrations() == []
     back = asyncio.create_task(server.wait_event(Registered, timeout_s=PATIENCE_S))
     await asyncio.sleep(0)
     relay.resume()
     await back
-    assert device.registration.location != before
+    assert (await device.registration()).location != before
     assert await device.read("/3/0/0") == "Open Mobile Alliance"
     assert station.events()[:3] == ["registered", "update_failed", "register_failed"]
     assert relay.up.blackout >= 10  # five transmissions of each
@@ -184,4 +184,4 @@ async def test_a_good_bye_through_a_bad_network_arrives(
     relay.uplink = Faults(duplicate=1)
     await gone
     await station.happened("registered", "deregistered")
-    assert server.registrations() == []
+    assert await server.registrations() == []

@@ -179,7 +179,7 @@ async def torture(
     assert account[COUNTER] in {run.last_written, *run.maybe_written}
     assert kinds["expired"] == 0
     assert kinds["updated"] + kinds["registered"] > 0
-    assert [item.endpoint for item in server.registrations()] == [station.endpoint]
+    assert [item.endpoint for item in await server.registrations()] == [station.endpoint]
     # It was as bad as promised, and not so bad that nothing was proved.
     for tally in (relay.up, relay.down):
         assert 0.2 < tally.lost / tally.received < 0.4

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lwm2m_host import Server
+from lwm2m_host import Device, Server
 from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import BadRequest
 from lwm2m_host.registration.events import Updated
@@ -184,7 +184,7 @@ async def test_a_hundred_observations_of_one_device(
     device = await station.registered_with(server)
     found = [await device.observe(f"/3303/{iid}/5700") for iid in range(count)]
     assert len(server.observations) == count
-    await told_once_each(station, found, 0)
+    await told_once_each(station, device, found, 0)
     # All of them are asked for again when the device has registered anew.
     with server.events() as stream:
         await device.write("/1/0/5", 1)
@@ -195,13 +195,14 @@ async def test_a_hundred_observations_of_one_device(
                     break
     for item in found:
         assert (await heard(item)).after_gap
-    await told_once_each(station, found, 100)
+    await told_once_each(station, device, found, 100)
 
 
-async def told_once_each(station: Station, found: list[Observation], base: int) -> None:
+async def told_once_each(
+    station: Station, device: Device, found: list[Observation], base: int
+) -> None:
     """Ten of them change: these are told, once, and the others are not."""
     counts = [item.count for item in found]
-    device = found[0].device
     # An Execute has ten arguments.
     args = ",".join(f"{iid}='{base + iid + 1}'" for iid in range(10))
     await device.execute(TEMPERATURE, args)
@@ -322,14 +323,14 @@ async def test_an_observation_outlives_a_nat_rebinding(
     if con:
         await device.write_attributes(PLACE, con=1)
     observation = await device.observe(PLACE)
-    address = device.registration.address
+    address = (await device.registration()).address
     for _ in range(2):
         await heard(observation)
         relay.rebind()
         await server.wait_event(Updated, timeout_s=PATIENCE_S)
         for _ in range(10):
             await heard(observation)
-        assert device.registration.address != address
-        address = device.registration.address
+        assert (await device.registration()).address != address
+        address = (await device.registration()).address
     assert observation.state == "active"
     assert station.events().count("registered") == 1

@@ -68,14 +68,12 @@ def modules() -> dict[str, str]:
 # --- imports --------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="the rooms of the server are being rebuilt", strict=False)
 def test_imports_point_downward_and_nothing_of_the_server_needs_the_bench(
     modules: dict[str, str],
 ) -> None:
     assert not upward(modules)
 
 
-@pytest.mark.xfail(reason="the rooms of the server are being rebuilt", strict=False)
 def test_no_imports_go_in_a_circle(modules: dict[str, str]) -> None:
     assert not rules.circles(rooms(modules))
     assert not rules.circles(rules.graph(modules))
@@ -142,7 +140,6 @@ def test_circle_is_found() -> None:
 # --- words ----------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="the rooms of the server are being rebuilt", strict=False)
 def test_docstrings_begin_with_a_noun_or_an_imperative(modules: dict[str, str]) -> None:
     assert not rules.bad_openings(modules)
 
@@ -164,7 +161,6 @@ def test_docstring_that_begins_with_a_question_or_a_verb_is_found() -> None:
     assert rules.bad_openings({"a": source}) == ["a:: What a is.", "a:B: Holds it."]
 
 
-@pytest.mark.xfail(reason="the rooms of the server are being rebuilt", strict=False)
 def test_public_names_have_no_private_words(modules: dict[str, str]) -> None:
     assert not rules.private_words(modules)
 

@@ -12,13 +12,13 @@ from aiocoap.numbers.optionnumbers import OptionNumber
 
 
 class TooLarge(ConstructionRenderableError):
-    """What comes in blocks is larger than this server takes (RFC 7959 §2.9.3)."""
+    """A request in blocks that is larger than this server takes (RFC 7959 §2.9.3)."""
 
     code = Code.REQUEST_ENTITY_TOO_LARGE
 
 
 class Spool(Block1Spool):
-    """Puts requests together that come in blocks, as aiocoap does, within bounds.
+    """Requests in blocks, put together as aiocoap does, within bounds.
 
     aiocoap takes any size, keeps what it has handed out for minutes, and answers a block out of
     turn with 5.00 instead of 4.08 (RFC 7959 §2.9.2).

@@ -53,9 +53,9 @@ class Manager(MessageManager):
         expected: bool = super()._process_response(response)
         blocks = (response.opt.block1, response.opt.block2)
         if expected and blocks != (None, None):
-            told = self.token_manager.context.progress.get(response.remote)
-            if told is not None:
-                told()
+            on_progress = self.token_manager.context.progress.get(response.remote)
+            if on_progress is not None:
+                on_progress()
         if not expected and response.mtype is NON and response.opt.observe is not None:
             self._reset(response)
         return expected
@@ -72,10 +72,31 @@ class Manager(MessageManager):
     def send_message(
         self, message: Message, messageerror_monitor: Callable[[], None]
     ) -> Callable[[], None] | None:
-        super().send_message(message, messageerror_monitor)
+        self._release(message.remote)
+        super().send_message(message, functools.partial(self._report, messageerror_monitor))
         if message.mtype is CON and message.code.is_request():
             return functools.partial(self._abandon, message)
         return None
+
+    def _remove_exchange(self, message: Message) -> None:
+        super()._remove_exchange(message)
+        self._release(message.remote)
+
+    def _report(self, messageerror_monitor: Callable[[], None]) -> None:
+        # aiocoap fails here when the answer came before the RST (RFC 7252 §4.2 allows both: the
+        # answer is a message of its own, and the RST is late, or was never meant for us). It then
+        # leaves the remote with a queue that nobody works off, and each further request fails.
+        try:
+            messageerror_monitor()
+        except asyncio.InvalidStateError:
+            self.log.info("an RST came after the answer")
+
+    def _release(self, remote: Any) -> None:
+        """Work off the queue of a remote that waits for no acknowledgement."""
+        if remote not in self._backlogs or self._active_exchanges is None:
+            return
+        if not any(waiting == remote for waiting, _ in self._active_exchanges):
+            self._continue_backlog(remote)
 
     def _abandon(self, message: Message) -> None:
         if self._active_exchanges is None:  # shutting down

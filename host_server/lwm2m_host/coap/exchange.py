@@ -1,4 +1,4 @@
-"""One request and its answer, with aiocoap's errors turned into ours."""
+"""Exchange of one request and its answer, with aiocoap's errors turned into ours."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiocoap import Message, error
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.constants import TransportTuning
 from aiocoap.protocol import BlockwiseRequest
 
-from ..errors import (
-    DeviceReset,
-    DeviceTimeout,
-    DeviceUnreachable,
-    ServerError,
-    TransferError,
-    response_error,
-)
+from ..errors import DeviceReset, DeviceTimeout, DeviceUnreachable, ServerError, TransferError
 from .context import CoapContext
-from .tokens import Watch
+from .messages import DeviceRequest, ObservationToken, Peer, Response, successful
+from .timing import Timing
+from .tokens import response_of
 
+_METHODS = {
+    str(code): code
+    for code in (Code.GET, Code.POST, Code.PUT, Code.DELETE, Code.FETCH, Code.iPATCH)
+}
 PAYLOAD_LIMIT = 16 * 1024 * 1024
 
 
-class Asking(Message):
-    """A request that may belong to an observation."""
+class OutgoingMessage(Message):
+    """A request for a device; `observation` is the token of the observation it belongs to."""
 
-    watch: Watch | None = None
+    observation: ObservationToken | None = None
 
-    def copy(self, **changes: Any) -> Asking:
-        new: Asking = super().copy(**changes)
+    def copy(self, **changes: Any) -> OutgoingMessage:
+        new: OutgoingMessage = super().copy(**changes)
         if new.opt.observe is not None:
-            new.watch = self.watch
+            new.observation = self.observation
         return new
 
     def _generate_next_block2_request(self, response: Message) -> Message:
@@ -44,7 +45,7 @@ class Asking(Message):
         return request
 
 
-class Fetch(Asking):
+class OutgoingFetch(OutgoingMessage):
     """A FETCH that says with each later block of the answer what it asks for.
 
     So the device need not remember it (RFC 8132 §2: the payload is part of the cache key). A
@@ -58,9 +59,38 @@ class Fetch(Asking):
         return request
 
 
+def message_of(request: DeviceRequest, peer: Peer, timing: Timing) -> OutgoingMessage:
+    """The request as aiocoap's message."""
+    message = (OutgoingFetch if request.method == "FETCH" else OutgoingMessage)(
+        code=_METHODS[request.method],
+        payload=request.payload,
+        uri_path=(*request.root, *request.path),
+        uri_query=request.query,
+        transport_tuning=tuning_of(timing),
+    )
+    if request.content_format is not None:
+        message.opt.content_format = request.content_format
+    if request.accept is not None:
+        message.opt.accept = request.accept
+    message.opt.observe = request.observe
+    message.observation = request.token
+    message.remote = peer.remote
+    return message
+
+
+def tuning_of(timing: Timing) -> TransportTuning:
+    """Transmission parameters as aiocoap has them."""
+    tuning = TransportTuning()
+    tuning.ACK_TIMEOUT = timing.ack_timeout_s
+    tuning.ACK_RANDOM_FACTOR = timing.ack_random_factor
+    tuning.MAX_RETRANSMIT = timing.max_retransmit
+    tuning.reliability = True
+    return tuning
+
+
 async def exchange(
     context: CoapContext, message: Message, timeout_s: float, *, endpoint: str, path: str
-) -> Message:
+) -> Response:
     """Send a request, block by block where it is large, and return the successful answer.
 
     `timeout_s` is how long the answer may take; in a block-wise transfer, each block's.
@@ -77,9 +107,7 @@ async def exchange(
         endpoint=endpoint,
         path=path,
     )
-    if not answer.code.is_successful():
-        raise response_error(answer.code.dotted, path, diagnostic(answer))
-    return answer
+    return successful(response_of(answer), path)
 
 
 async def complete(
@@ -90,7 +118,7 @@ async def complete(
     *,
     endpoint: str,
     path: str,
-) -> Message:
+) -> Response:
     """The whole of a notification that came with its first block only (RFC 7959 §2.6).
 
     `message` is the request as for a read of what is observed. Raises as `exchange` does;
@@ -106,9 +134,7 @@ async def complete(
         return whole
 
     whole = await _guarded(context, message.remote, begin, timeout_s, endpoint=endpoint, path=path)
-    if not whole.code.is_successful():
-        raise response_error(whole.code.dotted, path, diagnostic(whole))
-    return whole
+    return successful(response_of(whole), path)
 
 
 async def _guarded(
@@ -142,9 +168,3 @@ async def _guarded(
         raise TransferError(f"block-wise transfer failed: {path} ({text})") from None
     finally:
         context.progress.pop(remote, None)
-
-
-def diagnostic(answer: Message) -> str:
-    """The diagnostic text of an error answer, where it is fit to print (RFC 7252 §5.5.2)."""
-    text: str = answer.payload[:120].decode("utf-8", "replace")
-    return text if text.isprintable() else ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from aiocoap.numbers.constants import TransportTuning
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -33,18 +31,9 @@ class Timing:
                 return wish
         return self.max_transmit_wait_s
 
-    def tuning(self) -> TransportTuning:
-        """The same for aiocoap."""
-        tuning = TransportTuning()
-        tuning.ACK_TIMEOUT = self.ack_timeout_s
-        tuning.ACK_RANDOM_FACTOR = self.ack_random_factor
-        tuning.MAX_RETRANSMIT = self.max_retransmit
-        tuning.reliability = True
-        return tuning
-
 
 class Clock:
-    """Where the server takes the time from."""
+    """The time, as the server takes it."""
 
     def monotonic(self) -> float:
         """Seconds that never jump: for lifetimes."""

@@ -12,7 +12,17 @@ from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
-from .. import Deregistered, Device, Event, Expired, Lwm2mError, NotRegistered, Registered, Updated
+from .. import (
+    Definitions,
+    Deregistered,
+    Event,
+    Expired,
+    Lwm2mError,
+    NotRegistered,
+    Registered,
+    Registration,
+    Updated,
+)
 from ..terminal import cells
 from .session import STEP_S, Session
 from .tour import NEW_LIFETIME_S
@@ -38,6 +48,7 @@ class LiveDemo:
         self._tree: list[Row] = []
         self._before: list[Row] = []
         self._polls = 0
+        self._registration: Registration | None = None
         self._reading_ms = 0.0
         for note in notes:
             self.log(note)
@@ -56,7 +67,8 @@ class LiveDemo:
             self.log("the server is up, a device is being started")
             device = await self._session.registered()
             if not any("registered" in text for _, text in self._log):
-                self._log_registered(device, "")  # it was faster than we were
+                # It was faster than we were.
+                self._log_registered(await device.definitions(), "")
             if self._plain:
                 await self._run_plain()
             else:
@@ -89,6 +101,9 @@ class LiveDemo:
         await self._session.check()
         self._polls += 1
         begin = time.monotonic()
+        self._registration = await self._session.server.registry.by_endpoint(
+            self._session.endpoint
+        )
         try:
             tree = await read_tree(self._session.device)
             self._reading_ms = (time.monotonic() - begin) * 1000
@@ -107,8 +122,8 @@ class LiveDemo:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Registered):
-            device = self._session.server.device(event.endpoint)
-            self._log_registered(device, " again" if event.replaced else "")
+            definitions = Definitions(self._session.server.models, event.registration)
+            self._log_registered(definitions, " again" if event.replaced else "")
         elif isinstance(event, Updated):
             told = event.registration
             self.log(f"{event.endpoint} sent an Update: lifetime {told.lifetime_s} s from now on")
@@ -117,8 +132,9 @@ class LiveDemo:
         elif isinstance(event, Expired):
             self.log(f"{event.endpoint} sent no Update in its lifetime")
 
-    def _log_registered(self, device: Device, again: str) -> None:
-        self.log(f"{device.endpoint} registered{again}: {object_names(device)}")
+    def _log_registered(self, definitions: Definitions, again: str) -> None:
+        endpoint = definitions.registration.endpoint
+        self.log(f"{endpoint} registered{again}: {object_names(definitions)}")
 
     # The screen
 
@@ -150,9 +166,8 @@ class LiveDemo:
             (": a LwM2M server and a MicroPython device", ""),
             ("  Ctrl-C ends it", "dim"),
         )
-        try:
-            told = session.device.registration
-        except NotRegistered:
+        told = self._registration
+        if told is None:
             yield _line((session.endpoint, "bold"), (" is not registered", "bold red"))
             yield Rule(style="dim")
             return

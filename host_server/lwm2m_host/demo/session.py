@@ -80,7 +80,7 @@ class Session:
 
     async def deregister(self) -> bool:
         """Press Ctrl-C on the device. True when it has de-registered before it ended."""
-        if self.process.returncode is not None or not self.server.devices():
+        if self.process.returncode is not None or not await self.server.devices():
             return False
         gone = asyncio.create_task(
             self.server.wait_event(Deregistered, self.endpoint, timeout_s=DEREGISTER_S)

@@ -96,10 +96,11 @@ async def _device(session: Session) -> str:
 
 async def _register(session: Session) -> str:
     device = await session.registered()
-    told = device.registration
+    definitions = await device.definitions()
+    told = definitions.registration
     return (
         f"{told.endpoint} from {told.address}, LwM2M {told.version}, "
-        f"lifetime {told.lifetime_s} s: {object_names(device)}"
+        f"lifetime {told.lifetime_s} s: {object_names(definitions)}"
     )
 
 
@@ -195,7 +196,7 @@ async def _command(session: Session) -> str:
 async def _deregister(session: Session) -> str:
     if not await session.deregister():
         raise DeviceTimeout("the device did not de-register")
-    _need(session.server.devices() == [], "the server still has its registration")
+    _need(await session.server.devices() == [], "the server still has its registration")
     return f"{session.endpoint} has de-registered"
 
 

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .. import Device, Path
+from .. import Definitions, Device, Path
 from ..terminal import cells, rows
 from ..web.api.nodes import node
 from .session import HTTP_PORT, STEP_S, Session
@@ -33,18 +33,21 @@ class Row(NamedTuple):
 async def read_tree(device: Device) -> list[Row]:
     """Read every object that the device has registered; sensors come first. Raises Lwm2mError."""
     found = []
-    for oid in sorted(device.registration.objects, key=lambda oid: (oid < _SENSORS_FROM, oid)):
+    definitions = await device.definitions()
+    objects = definitions.registration.objects
+    for oid in sorted(objects, key=lambda oid: (oid < _SENSORS_FROM, oid)):
         path = Path((oid,))
         value = await device.read(path, timeout_s=STEP_S)
-        model = device.object_model(path)
+        model = definitions.object_model(path)
         name = model.name if model else f"object {oid}"
-        found += [Row(name, *row) for row in rows(node(device, path, value), "")]
+        found += [Row(name, *row) for row in rows(node(definitions, path, value), "")]
     return found
 
 
-def object_names(device: Device) -> str:
+def object_names(definitions: Definitions) -> str:
     """The registered objects by name: "Server, Device, Temperature"."""
-    models = [(oid, device.object_model(Path((oid,)))) for oid in device.registration.objects]
+    objects = definitions.registration.objects
+    models = [(oid, definitions.object_model(Path((oid,)))) for oid in objects]
     return ", ".join(model.name if model else f"object {oid}" for oid, model in models)
 
 

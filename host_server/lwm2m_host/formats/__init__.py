@@ -88,7 +88,7 @@ def get(which: int | str | Format) -> Format:
 
 
 def choose(declared: Iterable[int]) -> Format:
-    """What to speak with a device: our favourite among the formats that it declares with ``ct=``.
+    """The format for a device: our favourite among those that it declares with ``ct=``.
 
     TLV when it declares none that carries whole objects (LwM2M 1.1 transport §6.4).
     """

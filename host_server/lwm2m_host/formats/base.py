@@ -1,19 +1,14 @@
-"""What every content format has in common: a payload is a list of entries."""
+"""The contract of content formats: a payload is a list of entries."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ..errors import FormatError, PathError
+from ..model.entry import Entry, TypeLookup
 from ..model.path import Path
-from ..model.values import DataType, Value
-
-TypeLookup = Callable[[Path], DataType | None]
-"""The data type of the resource at (or above) a path; None when no definition is known."""
-
 
 _ID = "(0|[1-9][0-9]{0,4})"
 _PATH = re.compile(rf"/?{_ID}(/{_ID}){{0,3}}")
@@ -26,19 +21,6 @@ def strict_path(text: str) -> Path:
     if not _PATH.fullmatch(text):
         raise PathError(f"bad path {text[:60]!r}")
     return Path.parse(text)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One value with its path.
-
-    `value` None means that the node exists and is empty: an instance without resources or a
-    multiple resource without instances. `time_s` is seconds since 1970, where the format has it.
-    """
-
-    path: Path
-    value: Value | None
-    time_s: float | None = None
 
 
 class Format(ABC):

@@ -2,53 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from ..errors import FormatError, PathError
-from ..model.path import Path
-
-
-@dataclass(frozen=True)
-class Link:
-    """One link. Attributes keep their order; a bare attribute (``;obs``) has the value None."""
-
-    target: str
-    attributes: dict[str, str | None] = field(default_factory=dict)
-
-    @property
-    def path(self) -> Path | None:
-        """The target as an LwM2M path, None when it is none."""
-        try:
-            return Path.parse(self.target)
-        except PathError:
-            return None
-
-    @property
-    def version(self) -> str | None:
-        """The object's version, ``ver=1.1``, quoted or not."""
-        return self.attributes.get("ver") or None
-
-    @property
-    def dimension(self) -> int | None:
-        """How many instances a multiple resource has, ``dim=2``."""
-        return next(iter(self.numbers("dim")), None)
-
-    def numbers(self, name: str) -> list[int]:
-        """The attribute as numbers: ``ct="110 112"`` gives [110, 112]; what is none is skipped."""
-        words = (self.attributes.get(name) or "").replace(",", " ").split()
-        return [int(word) for word in words if word.isascii() and word.isdigit()]
-
-    def __str__(self) -> str:
-        parts = [f"<{self.target}>"]
-        for name, value in self.attributes.items():
-            if value is None:
-                parts.append(name)
-            elif value and all(c.isalnum() or c in "-._~+" for c in value):
-                parts.append(f"{name}={value}")
-            else:
-                escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-                parts.append(f'{name}="{escaped}"')
-        return ";".join(parts)
+from ..errors import FormatError
+from ..model.link import Link
 
 
 class _Scanner:

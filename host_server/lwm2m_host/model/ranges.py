@@ -1,4 +1,4 @@
-"""What the column "Range or Enumeration" of a definition allows, where it says so in numbers.
+"""Ranges: the column "Range or Enumeration" of a definition, where it says so in numbers.
 
 Understood: ``0..100``, ``0-100``, ``0,1,2``, ``0..3; 99``, ``0: off 1: on`` for numbers;
 ``0..255``, ``1..64 bytes``, ``16,32,48``, ``32 bytes`` (at most) as the length of strings and
@@ -34,7 +34,7 @@ class Range:
     words: tuple[str, ...] = ()
 
     def problem(self, value: Any) -> str:
-        """Why a value of the right type is not allowed; empty when it is."""
+        """The reason why a value of the right type is not allowed; empty when it is."""
         if self.words:
             return "" if value in self.words else f"allows {self.text}, got {value!r}"
         if isinstance(value, bytes):

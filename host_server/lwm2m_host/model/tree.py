@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import FormatError, PathError, ValueTypeError
-from ..formats import Entry
+from .entry import Entry
 from .path import MAX_ID, Path
 
 

@@ -1,4 +1,4 @@
-"""What a definition says about a request, asked before the request leaves.
+"""Validation of a request against the definitions, before it leaves.
 
 Each error names the resource: its path and its name. What has no definition is let through.
 """
@@ -9,11 +9,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 from ..errors import MissingResources, OperationRefused, OutOfRange, PathError, ValueTypeError
-from ..formats import Entry
 from .definitions import ObjectModel, ResourceModel
+from .entry import Entry
 from .path import Path
 from .ranges import parse_range
 from .values import DataType
+
+ATTRIBUTES = ("pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax")
 
 _ALLOWED = {
     "R": "may only be read",

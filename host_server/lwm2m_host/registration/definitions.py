@@ -1,4 +1,4 @@
-"""The object definitions that are true for one registration."""
+"""Object definitions as they hold for one registration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .registration import Registration
 
 
 class Definitions(NamedTuple):
-    """What the models say of a device, in the versions of objects that it registered."""
+    """The definitions of a device's objects, in the versions that it registered."""
 
     models: Models
     registration: Registration

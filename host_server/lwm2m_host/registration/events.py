@@ -6,32 +6,40 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..events import Event
+from .registration import Registration
 
 
 @dataclass(frozen=True)
-class Registered(Event):
-    """A device registered. `replaced` is the location of the registration that this one ends."""
+class DeviceEvent(Event):
+    """An event of a registered device. `registration` is as it was at that moment."""
+
+    registration: Registration
+
+
+@dataclass(frozen=True)
+class Registered(DeviceEvent):
+    """A Register. `replaced` is the location of the registration that this one ends."""
 
     kind: ClassVar[str] = "registered"
     replaced: str | None = None
 
 
 @dataclass(frozen=True)
-class Updated(Event):
-    """A device sent an Update."""
+class Updated(DeviceEvent):
+    """An Update."""
 
     kind: ClassVar[str] = "updated"
 
 
 @dataclass(frozen=True)
-class Deregistered(Event):
-    """A device said good-bye."""
+class Deregistered(DeviceEvent):
+    """A De-register."""
 
     kind: ClassVar[str] = "deregistered"
 
 
 @dataclass(frozen=True)
-class Expired(Event):
-    """A lifetime ended without an Update."""
+class Expired(DeviceEvent):
+    """The end of a lifetime without an Update."""
 
     kind: ClassVar[str] = "expired"

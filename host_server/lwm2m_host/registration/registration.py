@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from ..formats.link import Link
+from ..model.link import Link
 from ..model.path import Path
 
 LWM2M_RT = "oma.lwm2m"
@@ -23,7 +22,7 @@ class RegisteredObject:
 
 @dataclass(frozen=True)
 class ObjectLinks:
-    """What the links of a Register or Update say (LwM2M 1.1 core §6.2.1)."""
+    """The links of a Register or Update, and their meaning (LwM2M 1.1 core §6.2.1)."""
 
     links: tuple[Link, ...] = ()
     root: tuple[str, ...] = ()
@@ -71,11 +70,11 @@ def below(link: Link, root: tuple[str, ...]) -> Link:
 
 @dataclass(frozen=True)
 class Registration:
-    """One registration. A new Update makes a new value; a value never changes.
+    """One registration: a record that never changes, and that may leave the process.
 
-    `address` is ``host:port``; `remote` is the transport's name for it. Times in seconds since
-    1970, `expires_at` None for a registration that does not end (lifetime 0);
-    `deadline` is on the server's monotonic clock.
+    An Update makes a new one under the same `location` (``/rd/ID``). `address` is ``host:port``,
+    `secure` says that it is behind DTLS. Times are seconds since 1970. `parameters` are those of
+    the Register that LwM2M does not define.
     """
 
     endpoint: str
@@ -88,19 +87,60 @@ class Registration:
     links: ObjectLinks
     registered_at: float
     updated_at: float
-    deadline: float | None
     parameters: Mapping[str, str] = field(default_factory=dict)
-    remote: Any = field(default=None, repr=False, compare=False)
+    secure: bool = False
 
     @property
     def expires_at(self) -> float | None:
+        """The end of the lifetime, None for a registration that does not end (lifetime 0)."""
         return self.updated_at + self.lifetime_s if self.lifetime_s else None
 
     @property
     def objects(self) -> Mapping[int, RegisteredObject]:
         return self.links.objects
 
+    @property
+    def relative_links(self) -> list[Link]:
+        """The links, relative to the device's LwM2M root."""
+        return [below(link, self.links.root) for link in self.links.links]
+
     def object_version(self, path: Path) -> str | None:
         """The version that the device told for the object of a path."""
         known = self.objects.get(path.oid) if path.oid is not None else None
         return known.version if known else None
+
+
+@dataclass(frozen=True)
+class RegistrationUpdate:
+    """An Update: the fields that a registration changes in; None keeps what is there.
+
+    `queue_mode` True asks for it (``Q``); otherwise a new binding decides. `parameters` are added
+    to those that are there.
+    """
+
+    address: str
+    updated_at: float
+    secure: bool = False
+    lifetime_s: int | None = None
+    binding: str | None = None
+    queue_mode: bool = False
+    links: ObjectLinks | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def apply(self, known: Registration) -> Registration:
+        """The registration after the Update."""
+        binding = known.binding if self.binding is None else self.binding
+        queue_mode = known.queue_mode
+        if self.queue_mode or binding != known.binding:
+            queue_mode = self.queue_mode or "Q" in binding
+        return replace(
+            known,
+            address=self.address,
+            updated_at=self.updated_at,
+            secure=self.secure,
+            lifetime_s=known.lifetime_s if self.lifetime_s is None else self.lifetime_s,
+            binding=binding,
+            queue_mode=queue_mode,
+            links=known.links if self.links is None else self.links,
+            parameters={**known.parameters, **self.parameters},
+        )

@@ -1,48 +1,160 @@
-"""The registry: registrations, found by endpoint and by location."""
+"""The registry: all registrations, found by endpoint, by location and by address."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from bisect import bisect_right
+from typing import Protocol
 
-from .registration import Registration
+from ..coap.timing import Clock
+from .registration import Registration, RegistrationUpdate
 
 
-class Registry:
-    """The registrations of a server. At most one per endpoint."""
+class Registry(Protocol):
+    """The registrations. At most one per endpoint; each method is atomic.
 
-    def __init__(self) -> None:
+    An implementation may keep them outside of the process. Whoever changes something gets what was
+    there before, so that each change is told exactly once.
+    """
+
+    async def register(self, new: Registration) -> Registration | None:
+        """Add it, in the place of another of the same endpoint. Returns that one."""
+
+    async def update(self, location: str, change: RegistrationUpdate) -> Registration | None:
+        """Change it. Returns the changed one; None when there is none at this location."""
+
+    async def deregister(self, location: str) -> Registration | None:
+        """Remove it. Returns the removed one."""
+
+    async def by_endpoint(self, endpoint: str) -> Registration | None: ...
+
+    async def by_location(self, location: str) -> Registration | None: ...
+
+    async def by_address(self, address: str) -> Registration | None:
+        """The registration of this ``host:port``; of several, the one heard of last."""
+
+    async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
+        """At most `limit` of them, ordered by endpoint, from behind the endpoint `after`."""
+
+    async def count(self) -> int: ...
+
+    async def expire(self, limit: int = 100) -> list[Registration]:
+        """Remove at most `limit` whose lifetime is over, the earliest first. Returns them."""
+
+    async def next_deadline_s(self) -> float | None:
+        """Seconds until a lifetime is over; 0 when one is over already, None when none ends."""
+
+
+class MemoryRegistry:
+    """A Registry in the memory of this process.
+
+    Lifetimes are on the monotonic clock: a step of the wall clock ends no registration. Register
+    and Update take O(log n), whatever the number of devices.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._by_endpoint: dict[str, Registration] = {}
         self._by_location: dict[str, Registration] = {}
+        # Address: endpoints. The one that was heard of last is the last one.
+        self._by_address: dict[str, dict[str, None]] = {}
+        # Location: end of the lifetime in seconds of the monotonic clock.
+        self._deadlines: dict[str, float] = {}
+        # (deadline, location); an entry that differs from `_deadlines` is out of date.
+        self._heap: list[tuple[float, str]] = []
+        # Endpoints in order; None after one was added or removed.
+        self._order: list[str] | None = None
 
-    def put(self, registration: Registration) -> Registration | None:
-        """Add or replace. Returns what the endpoint had before."""
-        before = self.remove(registration.endpoint)
-        self._by_endpoint[registration.endpoint] = registration
-        self._by_location[registration.location] = registration
+    async def register(self, new: Registration) -> Registration | None:
+        before = self._by_endpoint.get(new.endpoint)
+        if before is not None:
+            self._remove(before)
+        self._put(new)
+        self._order = None
         return before
 
-    def remove(self, endpoint: str) -> Registration | None:
-        gone = self._by_endpoint.pop(endpoint, None)
-        if gone is not None:
-            del self._by_location[gone.location]
-        return gone
+    async def update(self, location: str, change: RegistrationUpdate) -> Registration | None:
+        known = self._by_location.get(location)
+        if known is None:
+            return None
+        self._leave_address(known)
+        changed = change.apply(known)
+        self._put(changed)
+        return changed
 
-    def by_endpoint(self, endpoint: str) -> Registration | None:
+    async def deregister(self, location: str) -> Registration | None:
+        known = self._by_location.get(location)
+        if known is not None:
+            self._remove(known)
+        return known
+
+    async def by_endpoint(self, endpoint: str) -> Registration | None:
         return self._by_endpoint.get(endpoint)
 
-    def by_location(self, location: str) -> Registration | None:
+    async def by_location(self, location: str) -> Registration | None:
         return self._by_location.get(location)
 
-    def __iter__(self) -> Iterator[Registration]:
-        return iter(sorted(self._by_endpoint.values(), key=lambda item: item.endpoint))
+    async def by_address(self, address: str) -> Registration | None:
+        endpoints = self._by_address.get(address)
+        return self._by_endpoint[next(reversed(endpoints))] if endpoints else None
 
-    def __len__(self) -> int:
+    async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
+        if self._order is None:
+            self._order = sorted(self._by_endpoint)
+        start = bisect_right(self._order, after)
+        return [self._by_endpoint[name] for name in self._order[start : start + limit]]
+
+    async def count(self) -> int:
         return len(self._by_endpoint)
 
-    def due(self, now: float) -> list[Registration]:
-        """Registrations whose deadline has passed."""
-        return [item for item in self if item.deadline is not None and item.deadline <= now]
+    async def expire(self, limit: int = 100) -> list[Registration]:
+        gone: list[Registration] = []
+        now = self._clock.monotonic()
+        while len(gone) < limit and self._earliest() is not None and self._heap[0][0] <= now:
+            registration = self._by_location[self._heap[0][1]]
+            self._remove(registration)
+            gone.append(registration)
+        return gone
 
-    def next_deadline(self) -> float | None:
-        deadlines = [r.deadline for r in self._by_endpoint.values() if r.deadline is not None]
-        return min(deadlines, default=None)
+    async def next_deadline_s(self) -> float | None:
+        deadline = self._earliest()
+        return None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+
+    def _put(self, registration: Registration) -> None:
+        self._by_endpoint[registration.endpoint] = registration
+        self._by_location[registration.location] = registration
+        self._by_address.setdefault(registration.address, {})[registration.endpoint] = None
+        self._deadlines.pop(registration.location, None)
+        if registration.lifetime_s:
+            deadline = self._clock.monotonic() + registration.lifetime_s
+            self._deadlines[registration.location] = deadline
+            heapq.heappush(self._heap, (deadline, registration.location))
+            self._compact()
+
+    def _remove(self, registration: Registration) -> None:
+        del self._by_endpoint[registration.endpoint]
+        del self._by_location[registration.location]
+        self._leave_address(registration)
+        self._deadlines.pop(registration.location, None)
+        self._order = None
+
+    def _leave_address(self, registration: Registration) -> None:
+        endpoints = self._by_address[registration.address]
+        del endpoints[registration.endpoint]
+        if not endpoints:
+            del self._by_address[registration.address]
+
+    def _earliest(self) -> float | None:
+        """The next deadline, after what is out of date has left the heap."""
+        while self._heap:
+            deadline, location = self._heap[0]
+            if self._deadlines.get(location) == deadline:
+                return deadline
+            heapq.heappop(self._heap)
+        return None
+
+    def _compact(self) -> None:
+        # Each Update leaves an entry behind. Half of them may be out of date.
+        if len(self._heap) > 2 * len(self._deadlines) + 64:
+            self._heap = [(deadline, place) for place, deadline in self._deadlines.items()]
+            heapq.heapify(self._heap)

@@ -6,30 +6,31 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar
 
-from ..events import Event, EventStream
+from ..events import EventStream
 from ..model.path import Path
+from ..registration.events import DeviceEvent
 from .report import Notification, Send
 
 
 @dataclass(frozen=True)
-class Notified(Event):
-    """A device reported what is observed."""
+class Notified(DeviceEvent):
+    """A notification, or the answer to an Observe."""
 
     kind: ClassVar[str] = "notification"
     notification: Notification
 
 
 @dataclass(frozen=True)
-class Sent(Event):
-    """A device sent values by itself."""
+class Sent(DeviceEvent):
+    """A Send."""
 
     kind: ClassVar[str] = "send"
     report: Send
 
 
 @dataclass(frozen=True)
-class Unreadable(Event):
-    """A report that could not be understood. `source` is "notification" or "send"."""
+class Unreadable(DeviceEvent):
+    """A report that cannot be decoded. `source` is "notification" or "send"."""
 
     kind: ClassVar[str] = "unreadable"
     source: str
@@ -38,7 +39,7 @@ class Unreadable(Event):
 
 
 @dataclass(frozen=True)
-class ObservationChanged(Event):
+class ObservationChanged(DeviceEvent):
     """An observation began ("active"), waits for its device ("paused"), goes on ("active" again),
     or ended. Between paused and active nothing was reported: a gap."""
 
@@ -52,7 +53,7 @@ class ObservationChanged(Event):
 
 
 class SendStream:
-    """What a device sends by itself, as an asynchronous iterator over Send, and a context manager.
+    """The Sends of a device: an asynchronous iterator, and a context manager.
 
     `dropped` counts those that were given up because nobody fetched them.
     """

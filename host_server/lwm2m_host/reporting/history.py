@@ -1,4 +1,4 @@
-"""What devices reported, kept in SQLite: each value with its time and where it came from.
+"""The history: reports of devices in SQLite, each value with its time and its source.
 
 A thread of its own writes, many values in one transaction, so that the server never waits for a
 disk. What was written survives the end of the process, however it ends.
@@ -75,13 +75,13 @@ class Row(NamedTuple):
 
 
 def default_file() -> FilePath:
-    """Where `lwm2m-host serve` keeps it: below XDG_STATE_HOME."""
+    """The file of `lwm2m-host serve`, below XDG_STATE_HOME."""
     state = os.environ.get("XDG_STATE_HOME") or FilePath.home() / ".local" / "state"
     return FilePath(state) / "lwm2m-host" / "history.sqlite"
 
 
 class History:
-    """Keeps what the events of a server tell.
+    """The history of a server: the reports in its events.
 
     file: None keeps it until `close` only.
     rows: how many values are kept; the oldest go.
@@ -159,8 +159,8 @@ class History:
 
     # Writing
 
-    def heard(self, event: Event) -> None:
-        """Keep what an event tells. Never waits."""
+    def on_event(self, event: Event) -> None:
+        """Keep the report of an event. Never waits."""
         if isinstance(event, Notified):
             self.add(event.notification, "observe" if event.notification.first else "notify")
         elif isinstance(event, Sent):

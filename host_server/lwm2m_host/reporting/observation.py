@@ -1,26 +1,24 @@
-"""Observations: what devices report because they were asked to (LwM2M 1.1 core §6.4, RFC 7641).
-
-They belong to the server, and outlive the registration of the device.
-"""
+"""One observation (LwM2M 1.1 core §6.4, RFC 7641): its state and its notifications."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from aiocoap import Message
-from aiocoap.numbers.types import CON
-
-from .. import formats
-from ..coap.exchange import diagnostic
-from ..coap.tokens import Watch
+from ..coap.messages import (
+    DeviceRequest,
+    NotificationMessage,
+    ObservationToken,
+    Response,
+    successful,
+)
+from ..coap.timing import Clock
 from ..errors import (
     FormatError,
     Lwm2mError,
@@ -28,26 +26,20 @@ from ..errors import (
     NotObserved,
     NotRegistered,
     ResponseError,
-    ServerError,
-    response_error,
 )
-from ..formats import Format
+from ..events import Event
+from ..management.payload import Content, decode
+from ..management.sender import Sender
 from ..model.path import Path
+from ..registration.definitions import Definitions
+from .arrivals import Arrival, Arrivals
 from .events import Notified, ObservationChanged, Unreadable
-from .report import Notification, Sample, decoded, samples_of
-
-if TYPE_CHECKING:
-    from ..device import Device
-    from .observations import Observations
+from .ordering import Order, Ordering
+from .report import Notification, samples_of
 
 log = logging.getLogger(__name__)
 
-# A notification is newer when it came so much later, whatever its number (RFC 7641 §3.4)
-REORDERED_S = 128.0
 QUEUE_LIMIT = 1000
-_RECENT = 64
-# How many samples with times are remembered, so that none is told twice
-_REMEMBERED = 4096
 
 
 def title(paths: Sequence[Path]) -> str:
@@ -55,15 +47,45 @@ def title(paths: Sequence[Path]) -> str:
     return " ".join(map(str, paths))
 
 
-class _Arrived:
-    """A notification as it came in, before it is complete and understood."""
+@dataclass(frozen=True)
+class ObserveRequest:
+    """An Observe or Observe-Composite, as often as it is sent.
 
-    def __init__(self, message: Message, received_at: float, late: bool) -> None:
-        self.message = message
-        self.received_at = received_at
-        self.late = late
-        self.sequence: int | None = message.opt.observe
-        self.confirmable = message.mtype is CON
+    request: a Read or Read-Composite of `paths`; `accept` is the format that it asks for.
+    composite: several paths together.
+    reobserve: observe again when the device registers anew; None is what the server says.
+    limit: how many notifications may wait to be fetched.
+    """
+
+    endpoint: str
+    paths: tuple[Path, ...]
+    composite: bool
+    request: DeviceRequest
+    accept: int
+    reobserve: bool | None
+    limit: int
+
+    @property
+    def key(self) -> tuple[bool, frozenset[Path]]:
+        """The same for all observations of these paths of a device."""
+        return self.composite, frozenset(self.paths)
+
+
+class Keeper(Protocol):
+    """The keeper of an observation, as the observation sees it."""
+
+    sender: Sender
+    clock: Clock
+    emit: Callable[[Event], None]
+
+    def remove(self, observation: Observation) -> None:
+        """Take an ended one out of the list."""
+
+    def cancel_paused(self, observation: Observation) -> None:
+        """End a paused one at once, also while the device is being asked."""
+
+    def refresh(self, observation: Observation) -> None:
+        """Observe it anew: its last notification could not be had."""
 
 
 class Observation:
@@ -84,52 +106,45 @@ class Observation:
 
     def __init__(
         self,
-        owner: Observations,
-        device: Device,
-        paths: tuple[Path, ...],
-        *,
-        composite: bool,
-        accept: Format,
-        asking: dict[str, Any],
+        keeper: Keeper,
+        asked: ObserveRequest,
+        definitions: Definitions,
         reobserve: bool,
-        limit: int,
         token: bytes | None,
     ) -> None:
-        self.device = device
-        self.paths = paths
-        self.composite = composite
-        self.path = Path() if composite else paths[0]
+        self.id = secrets.token_hex(8)
+        self.endpoint = asked.endpoint
+        self.paths = asked.paths
+        self.composite = asked.composite
+        self.path = Path() if asked.composite else asked.paths[0]
+        self.key = asked.key
         self.reobserve = reobserve
         self.state = "new"
         self.reason = ""
         self.latest: Notification | None = None
-        self.started_at = owner.server.clock.now()
-        self.count = self.dropped = 0
-        self.duplicates = self.stale = self.incomplete = self.unreadable = 0
-        self.id = secrets.token_hex(8)
-        self.watch = Watch(self._began, self._arrived, token)
+        self.started_at = keeper.clock.now()  # seconds since 1970
+        self.count = 0
+        self.dropped = 0
+        self.duplicates = 0
+        self.stale = 0
+        self.incomplete = 0
+        self.unreadable = 0
+        self.outdated = False  # a notification could not be had: `value` is not the newest
+        self.token = ObservationToken(self._on_response, self._on_message, token)
+        self._keeper = keeper
+        self._asked = asked
+        self._definitions = definitions
         self._first: Notification | None = None
-        self._owner = owner
-        self._accept = accept
-        self._asking = asking
-        self._limit = limit
-        self._waiting: deque[Notification] = deque()
-        self._wake = asyncio.Event()
         self._error: ResponseError | None = None
-        self._definitions = device.definitions
-        self._inbox: deque[_Arrived] = deque()
-        self._pump: asyncio.Task[None] | None = None
-        self.unsure = False  # a notification could not be had
-        self._beginning = False
-        self._sequence: int | None = None
-        self._newest = 0
-        self._newest_s = 0.0
-        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
-        self._samples: dict[tuple[Path, float, str], None] = {}
-
-    @property
-    def endpoint(self) -> str:
-        return self.device.endpoint
+        self._ordering = Ordering()
+        self._arrivals = Arrivals(
+            self._deliver,
+            self._complete,
+            self._on_incomplete,
+            f"lwm2m notification {asked.endpoint}",
+        )
+        self._waiting: deque[Notification] = deque()  # to be fetched
+        self._wake = asyncio.Event()
 
     @property
     def first(self) -> Notification:
@@ -161,23 +176,23 @@ class Observation:
         return self._waiting.popleft()
 
     def _put(self, notification: Notification) -> None:
-        if len(self._waiting) >= self._limit:
+        if len(self._waiting) >= self._asked.limit:
             self._waiting.popleft()
             self.dropped += 1
         self._waiting.append(notification)
         self._wake.set()
 
-    # What its user may do
+    # Its user
 
     async def cancel(self, *, timeout_s: float | None = None) -> None:
-        """Tell the device that nobody listens any more (Observe 1, LwM2M 1.1 core §6.4.4).
+        """Cancel it on the device (Observe 1, LwM2M 1.1 core §6.4.4).
 
         The observation has ended in any case. Raises what `Device.read` raises when the device
         did not confirm; then it learns with its next notification.
         """
         if self.state == "paused":
-            self._owner.leave(self)
-        async with self.device.observing:
+            self._keeper.cancel_paused(self)
+        async with self._keeper.sender.observing(self.endpoint):
             if self.state == "ended":
                 return
             try:
@@ -185,100 +200,91 @@ class Observation:
             except (NotFound, NotRegistered):
                 pass  # there is nothing left to be cancelled
             finally:
-                self._end("cancelled")
+                self.end("cancelled")
 
     def forget(self) -> None:
-        """End it without a word: the next notification is answered with RST (RFC 7641 §3.6)."""
-        self._end("forgotten")
+        """End it without a request: the next notification is answered with RST (RFC 7641 §3.6)."""
+        self.end("forgotten")
 
-    # What the server does
+    # Its keeper
 
     async def begin(self, timeout_s: float | None = None) -> None:
         """Send the Observe, and take the answer as the first notification."""
-        self._beginning = True
-        self._definitions = self.device.definitions
+        self._arrivals.held = True
         gap = self._first is not None
         try:
+            self._definitions = await self._keeper.sender.definitions(self.endpoint)
             answer = await self._request(0, timeout_s)
-            if self._sequence is None:
+            sequence = self._ordering.first
+            if sequence is None:
                 raise NotObserved(title(self.paths), "the device answered and does not observe")
-            arrived = _Arrived(answer, self._owner.server.clock.now(), False)
-            arrived.sequence = self._sequence
-            first = self._understood(arrived, first=True, after_gap=gap)
+            message = NotificationMessage(answer, sequence, False)
+            arrival = Arrival(message, self._keeper.clock.now(), False)
+            first = self._decode(arrival, first=True, after_gap=gap)
         except BaseException:
-            self._forget()
+            self._keeper.sender.forget(self.token)
             raise
         finally:
-            self._beginning = False
-        self.unsure = False
-        for waiting in self._inbox:
+            self._arrivals.held = False
+        self.outdated = False
+        for waiting in self._arrivals:
             if waiting.sequence is not None:
-                waiting.late = (self._sequence - waiting.sequence) % (1 << 24) < 1 << 23
-        # What the device had sent before it heard the question may stand for the answer.
-        first = replace(first, samples=self._unknown(first.samples))
+                waiting.late = self._ordering.precedes_first(waiting.sequence)
+        # What the device had sent before it received the Observe may stand for the answer.
+        first = replace(first, samples=self._ordering.new_samples(first.samples))
         self.latest = first
         if self._first is None:
             self._first = first
         if self.state != "active":
             self._change("active", "after a gap" if gap else "")
-        self._told(first)
+        self._emit_notification(first)
         if gap and first.samples:
             self.count += 1
             self._put(first)
-        self._drain()
+        self._arrivals.drain()
 
     def pause(self, reason: str) -> None:
-        """The device is away, or has forgotten. Without `reobserve` this is the end."""
+        """Wait until the device is back. Without `reobserve` this is the end."""
         if not self.reobserve:
-            self._end(reason)
+            self.end(reason)
         elif self.state == "active":
             self.suspend(reason)
 
     def suspend(self, reason: str) -> None:
-        """Hear nothing until it has begun again."""
-        self.unsure = False
-        self._forget()
-        self._inbox.clear()
+        """Take no notification until it has begun again."""
+        self.outdated = False
+        self._keeper.sender.forget(self.token)
+        self._arrivals.clear()
         self._change("paused", reason)
 
-    def follow(self, remote: Any) -> None:
-        """The device has another address."""
-        self._owner.server.context.tokens.move(self.watch, remote)
+    def follow(self) -> None:
+        """Take the notifications from where the device is now."""
+        self._keeper.sender.move(self.token, self.endpoint)
 
-    def close(self, reason: str) -> None:
-        self._end(reason)
-
-    def failed(self, error: ResponseError) -> None:
-        """The device refused it, or ended it."""
+    def fail(self, error: ResponseError) -> None:
+        """End it by the device's refusal."""
         self._error = error
-        self._end(str(error))
+        self.end(str(error))
 
-    async def _request(self, observe: int, timeout_s: float | None) -> Message:
-        return await self.device.request(
-            **self._asking, observe=observe, watch=self.watch, timeout_s=timeout_s
-        )
-
-    def _forget(self) -> None:
-        with contextlib.suppress(ServerError):  # closed: nothing arrives any more
-            self._owner.server.context.tokens.forget(self.watch)
-
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """End it. Does nothing when it has ended."""
         if self.state == "ended":
             return
-        self._forget()
-        self._owner.remove(self)
-        pump, self._pump = self._pump, None
-        if pump is not None and pump is not asyncio.current_task():
-            pump.cancel()
-        self._inbox.clear()
+        self._keeper.sender.forget(self.token)
+        self._keeper.remove(self)
+        self._arrivals.close()
         self._change("ended", reason)
         self._wake.set()
 
+    async def _request(self, observe: int, timeout_s: float | None) -> Response:
+        request = replace(self._asked.request, observe=observe, token=self.token)
+        return await self._keeper.sender.request(self.endpoint, request, timeout_s)
+
     def _change(self, state: str, reason: str) -> None:
         self.state, self.reason = state, reason
-        self._owner.emit(
+        self._keeper.emit(
             ObservationChanged(
-                self._owner.server.clock.now(),
+                self._keeper.clock.now(),
                 self.endpoint,
                 self._definitions.registration,
                 self.id,
@@ -290,136 +296,81 @@ class Observation:
             )
         )
 
-    # What arrives
+    # The CoAP layer
 
-    def _began(self, sequence: int | None) -> None:
-        self._sequence = sequence
-        self._recent.clear()
-        if sequence is not None:
-            self._newest = sequence
-            self._newest_s = self._owner.server.clock.monotonic()
-            self._recent.append((sequence, 0))
+    def _on_response(self, sequence: int | None) -> None:
+        self._ordering.begin(sequence, self._keeper.clock.monotonic())
 
-    def _arrived(self, message: Message) -> None:
-        """Called for each message with the token, in the CoAP layer."""
-        server = self._owner.server
+    def _on_message(self, message: NotificationMessage) -> None:
         if self.state == "ended":
             return
         late = False
-        number = message.opt.observe
-        if number is not None and message.code.is_successful():
-            content = (number, hash(message.payload))
-            repeated = content in self._recent
-            late = not repeated and not self._fresh(number, server.clock.monotonic())
-            if repeated or (late and any(number == before for before, _ in self._recent)):
+        if message.sequence is not None and message.response.successful:
+            order = self._ordering.place(
+                message.sequence, message.response.payload, self._keeper.clock.monotonic()
+            )
+            if order is Order.DUPLICATE:
                 self.duplicates += 1
                 return
-            self._recent.append(content)
-        self._inbox.append(_Arrived(message, server.clock.now(), late))
-        self._drain()
+            late = order is Order.LATE
+        self._arrivals.put(Arrival(message, self._keeper.clock.now(), late))
 
-    def _fresh(self, number: int, now_s: float) -> bool:
-        """RFC 7641 §3.4; remembers it when it is."""
-        ahead = (number - self._newest) % (1 << 24)
-        if 0 < ahead < 1 << 23 or now_s > self._newest_s + REORDERED_S:
-            self._newest, self._newest_s = number, now_s
-            return True
-        return False
+    # What has arrived
 
-    def _drain(self) -> None:
-        """Deliver what has arrived, in its order; in a task once more blocks are to be fetched."""
-        while self._inbox and self._pump is None and not self._beginning:
-            if _has_more(self._inbox[0].message):
-                self._pump = asyncio.create_task(
-                    self._deliver_in_blocks(), name=f"lwm2m notification {self.endpoint}"
-                )
-                return
-            self._deliver(self._inbox.popleft())
+    async def _complete(self, message: NotificationMessage) -> Response:
+        return await self._keeper.sender.complete(self.endpoint, self._asked.request, message)
 
-    async def _deliver_in_blocks(self) -> None:
-        try:
-            await self._deliver_all()
-        finally:
-            if self._pump is asyncio.current_task():
-                self._pump = None
+    def _on_incomplete(self, arrival: Arrival, problem: Lwm2mError) -> None:
+        self.incomplete += 1
+        log.warning("%s: a notification is incomplete: %s", self.endpoint, problem)
+        self._emit_unreadable(str(problem))
+        if not self._arrivals and not arrival.late and self.state == "active":
+            self.outdated = True
+            self._keeper.refresh(self)
 
-    async def _deliver_all(self) -> None:
-        while self._inbox:
-            arrived = self._inbox.popleft()
-            if _has_more(arrived.message):
-                try:
-                    arrived.message = await self.device.complete(arrived.message, **self._asking)
-                except Lwm2mError as problem:
-                    self.incomplete += 1
-                    log.warning("%s: a notification is incomplete: %s", self.endpoint, problem)
-                    self._unreadable(str(problem))
-                    if not self._inbox and not arrived.late and self.state == "active":
-                        self._owner.ask_again(self)
-                    continue
-            self._deliver(arrived)
-
-    def _deliver(self, arrived: _Arrived) -> None:
-        message = arrived.message
+    def _deliver(self, arrival: Arrival) -> None:
         if self.state == "ended":
             return
-        if not message.code.is_successful():
-            self.failed(
-                response_error(message.code.dotted, title(self.paths), diagnostic(message))
-            )
+        try:
+            successful(arrival.response, title(self.paths))
+        except ResponseError as problem:
+            self.fail(problem)
             return
         try:
-            notification = self._understood(arrived)
+            notification = self._decode(arrival)
         except FormatError as problem:
             self.unreadable += 1
-            log.warning("%s: a notification cannot be read: %s", self.endpoint, problem)
-            self._unreadable(str(problem))
+            log.warning("%s: a notification cannot be decoded: %s", self.endpoint, problem)
+            self._emit_unreadable(str(problem))
         else:
-            if arrived.late and not any(sample.timed for sample in notification.samples):
+            if arrival.late and not any(sample.timed for sample in notification.samples):
                 self.stale += 1
                 return
-            samples = self._unknown(notification.samples)
+            samples = self._ordering.new_samples(notification.samples)
             if notification.samples and not samples:
                 self.duplicates += 1
                 return
             notification = replace(notification, samples=samples)
             self.count += 1
-            if not arrived.late:
+            if not arrival.late:
                 self.latest = notification
             self._put(notification)
-            self._told(notification)
-        if arrived.sequence is None:
-            self._end("the device does not observe it any more")
+            self._emit_notification(notification)
+        if arrival.sequence is None:
+            self.end("the device does not observe it any more")
 
-    def _unknown(self, samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-        """Those that are not here yet. A device that does not know what has arrived sends what it
-        has kept once more, after a Register under another number: the time tells."""
-        found = []
-        for sample in samples:
-            key = (sample.path, sample.time_s, repr(sample.value))
-            if sample.timed and key in self._samples:
-                continue
-            if sample.timed:
-                self._samples[key] = None
-                if len(self._samples) > _REMEMBERED:
-                    del self._samples[next(iter(self._samples))]
-            found.append(sample)
-        return tuple(found)
-
-    def _understood(
-        self, arrived: _Arrived, first: bool = False, after_gap: bool = False
+    def _decode(
+        self, arrival: Arrival, first: bool = False, after_gap: bool = False
     ) -> Notification:
-        """Raises FormatError."""
-        message = arrived.message
-        number = message.opt.content_format
-        number = self._accept.number if number is None else int(number)
-        codec = formats.get(number)
-        entries, value = decoded(
-            message.payload, codec, self.paths, self.composite, self._definitions
-        )
-        samples = samples_of(entries, arrived.received_at)
+        """The notification as a value. Raises FormatError."""
+        response = arrival.response
+        number = self._asked.accept if response.content_format is None else response.content_format
+        content = Content(number, response.payload)
+        entries, value = decode(content, number, self.paths, self.composite, self._definitions)
+        samples = samples_of(entries, arrival.received_at)
         return Notification(
             self.endpoint,
-            arrived.received_at,
+            arrival.received_at,
             samples,
             number,
             {sample.path: self._definitions.type_of(sample.path) for sample in samples},
@@ -427,25 +378,25 @@ class Observation:
             paths=self.paths,
             composite=self.composite,
             value=value,
-            code=message.code.dotted,
-            sequence=arrived.sequence,
-            confirmable=arrived.confirmable,
+            code=response.code,
+            sequence=arrival.sequence,
+            confirmable=arrival.confirmable,
             first=first,
-            late=arrived.late,
+            late=arrival.late,
             after_gap=after_gap,
             observation=self.id,
         )
 
-    def _told(self, notification: Notification) -> None:
+    def _emit_notification(self, notification: Notification) -> None:
         registration = self._definitions.registration
-        self._owner.emit(
+        self._keeper.emit(
             Notified(notification.received_at, self.endpoint, registration, notification)
         )
 
-    def _unreadable(self, reason: str) -> None:
-        self._owner.emit(
+    def _emit_unreadable(self, reason: str) -> None:
+        self._keeper.emit(
             Unreadable(
-                self._owner.server.clock.now(),
+                self._keeper.clock.now(),
                 self.endpoint,
                 self._definitions.registration,
                 "notification",
@@ -455,22 +406,16 @@ class Observation:
         )
 
 
-def _has_more(message: Message) -> bool:
-    block2 = message.opt.block2
-    return message.code.is_successful() and block2 is not None and block2.more
-
-
-class Opening:
-    """What `Device.observe` returns: ``await`` it for the Observation, or use it as ``async
+class PendingObservation:
+    """The result of `Device.observe`: ``await`` it for the Observation, or use it as ``async
     with``, which cancels the observation at the end."""
 
-    def __init__(self, start: Callable[[], Any]) -> None:
+    def __init__(self, start: Callable[[], Awaitable[Observation]]) -> None:
         self._start = start
         self._observation: Observation | None = None
 
     def __await__(self) -> Generator[Any, None, Observation]:
-        result: Generator[Any, None, Observation] = self._start().__await__()
-        return result
+        return self._start().__await__()
 
     async def __aenter__(self) -> Observation:
         self._observation = await self

@@ -6,31 +6,26 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from aiocoap import Message
-from aiocoap.numbers.codes import Code
-
-from .. import formats
+from ..coap.messages import Request, Response
 from ..coap.timing import Clock
 from ..errors import FormatError
 from ..events import Event
-from ..formats import Entry
+from ..management.payload import SEND_FORMATS, Content, decode_send, newest
 from ..model.catalogue import Models
+from ..model.entry import Entry
 from ..model.path import Path
 from ..model.tree import shape
 from ..registration.definitions import Definitions
 from ..registration.registration import Registration
 from ..registration.registry import Registry
 from .events import Sent, Unreadable
-from .report import Send, newest, samples_of
+from .report import Send, samples_of
 
 log = logging.getLogger(__name__)
 
-# The formats that LwM2M allows for it (1.1 core §6.4.5; 11544 since 1.2)
-FORMATS = (formats.SENML_JSON.number, formats.SENML_CBOR.number, formats.LWM2M_CBOR.number)
-
 
 class SendInterface:
-    """Serves /dp."""
+    """The resource /dp."""
 
     def __init__(
         self, registry: Registry, models: Models, clock: Clock, emit: Callable[[Event], None]
@@ -40,42 +35,33 @@ class SendInterface:
         self._clock = clock
         self._emit = emit
 
-    def handle(self, request: Message) -> Message:
-        """Answer a request for /dp: 2.04, or 4.00 for what cannot be read, 4.04 when the sender is
-        not registered, 4.15 for a format that Send does not have."""
-        if request.code != Code.POST:
-            return Message(code=Code.METHOD_NOT_ALLOWED)
-        registration = self._sender(request.remote)
+    async def handle(self, request: Request) -> Response:
+        """Answer a request for /dp: 2.04, or 4.00 for what cannot be decoded, 4.04 when the sender
+        is not registered, 4.15 for a format that Send does not have."""
+        if len(request.path) != 1:
+            return Response("4.04")
+        if request.method != "POST":
+            return Response("4.05")
+        registration = await self._registry.by_address(request.peer.address)
         if registration is None:
-            return Message(code=Code.NOT_FOUND, payload=b"not registered from this address")
-        number = request.opt.content_format
-        if number is None or int(number) not in FORMATS:
-            return Message(
-                code=Code.UNSUPPORTED_CONTENT_FORMAT, payload=b"Send is SenML or LwM2M CBOR"
-            )
+            return Response("4.04", b"not registered from this address")
+        if request.content_format not in SEND_FORMATS:
+            return Response("4.15", b"Send is SenML or LwM2M CBOR")
         now = self._clock.now()
+        endpoint = registration.endpoint
         try:
-            report = self._understood(registration, request.payload, int(number), now)
+            send = self._decode(registration, request, now)
         except FormatError as problem:
-            log.warning("%s: a Send cannot be read: %s", registration.endpoint, problem)
-            self._emit(
-                Unreadable(now, registration.endpoint, registration, "send", "/dp", str(problem))
-            )
-            return Message(code=Code.BAD_REQUEST, payload=str(problem)[:200].encode())
-        self._emit(Sent(now, registration.endpoint, registration, report))
-        return Message(code=Code.CHANGED)
+            log.warning("%s: a Send cannot be decoded: %s", endpoint, problem)
+            self._emit(Unreadable(now, endpoint, registration, "send", "/dp", str(problem)))
+            return Response("4.00", str(problem)[:200].encode())
+        self._emit(Sent(now, endpoint, registration, send))
+        return Response("2.04")
 
-    def _sender(self, remote: Any) -> Registration | None:
-        """Who registered from this address; where several did, who was heard of last."""
-        found = [item for item in self._registry if item.remote == remote]
-        return max(found, key=lambda item: item.updated_at, default=None)
-
-    def _understood(
-        self, registration: Registration, payload: bytes, number: int, now: float
-    ) -> Send:
-        """Raises FormatError."""
+    def _decode(self, registration: Registration, request: Request, now: float) -> Send:
+        """The Send as a value. Raises FormatError."""
         definitions = Definitions(self._models, registration)
-        entries = formats.get(number).decode(payload, Path(), definitions.type_of)
+        entries = decode_send(Content(request.content_format, request.payload), definitions)
         samples = samples_of(entries, now)
         if not samples:
             raise FormatError("no value")
@@ -84,7 +70,7 @@ class SendInterface:
             registration.endpoint,
             now,
             samples,
-            number,
+            request.content_format,
             {sample.path: definitions.type_of(sample.path) for sample in samples},
             values=_by_resource(newest(entries), definitions),
             unknown=tuple(sorted(oids - set(registration.objects))),

@@ -1,4 +1,4 @@
-"""Keeps web pages of other origins away from the control plane.
+"""A guard that keeps web pages of other origins away from the control plane.
 
 A page that somebody visits can make the browser send requests to 127.0.0.1, and can give its own
 name that address (DNS rebinding). Such a request carries a foreign Host, Origin or Sec-Fetch-Site.

@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from .. import Server
 from ..errors import Lwm2mError, ServerError
-from ..server import Server
 from .api.clients import client, list_clients, object_specs
 from .api.events import events
 from .api.problems import answer_problem

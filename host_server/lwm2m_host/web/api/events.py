@@ -1,4 +1,4 @@
-"""/api/events: what happens, as server-sent events.
+"""/api/events: the events of a server, as server-sent events.
 
 Event names and data are Leshan's: REGISTRATION and DEREGISTRATION with the registration,
 UPDATED with ``{"registration": ...}``. Added to each: `event` (registered, updated, deregistered,
@@ -20,12 +20,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from ...events import Event
-from ...model.path import Path
-from ...registration.definitions import Definitions
-from ...reporting.events import Notified, ObservationChanged, Sent, Unreadable
-from ...server import Server
-from . import nodes, reporting
+from ... import (
+    Definitions,
+    DeviceEvent,
+    Event,
+    Notified,
+    ObservationChanged,
+    Path,
+    Sent,
+    Server,
+    Unreadable,
+)
+from . import nodes
 
 KEEP_ALIVE_S = 15.0
 
@@ -40,6 +46,8 @@ _NAMES = {
 def data(event: Event, server: Server) -> dict[str, Any]:
     """The JSON of one event."""
     common = {"event": event.kind, "time": round(event.time_s * 1000), "ep": event.endpoint}
+    if not isinstance(event, DeviceEvent):
+        return common
     definitions = Definitions(server.models, event.registration)
     if isinstance(event, Notified):
         return {**common, **_notification(event, definitions)}
@@ -47,8 +55,8 @@ def data(event: Event, server: Server) -> dict[str, Any]:
         values = event.report.values
         return {
             **common,
-            "val": reporting.composite(definitions, [Path.parse(p) for p in values], values),
-            "samples": reporting.samples(event.report.samples),
+            "val": nodes.composite(definitions, [Path.parse(p) for p in values], values),
+            "samples": nodes.samples(event.report.samples),
             "unknown": list(event.report.unknown),
         }
     if isinstance(event, ObservationChanged):
@@ -74,7 +82,7 @@ def _notification(event: Notified, definitions: Definitions) -> dict[str, Any]:
         about: dict[str, Any] = {
             "kind": "composite",
             "paths": [str(path) for path in note.paths],
-            "val": reporting.composite(definitions, list(note.paths), note.value),
+            "val": nodes.composite(definitions, list(note.paths), note.value),
         }
     else:
         about = {
@@ -85,7 +93,7 @@ def _notification(event: Notified, definitions: Definitions) -> dict[str, Any]:
     return {
         **about,
         "id": note.observation,
-        "samples": reporting.samples(note.samples),
+        "samples": nodes.samples(note.samples),
         "sequence": note.sequence,
         "confirmable": note.confirmable,
         "first": note.first,

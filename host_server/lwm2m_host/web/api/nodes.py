@@ -6,26 +6,20 @@ numbers are numbers, times ISO 8601, object links "oid:iid" (see lwm2m_host.mode
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...device import Device
+from ... import Definitions, Observation, Path, Registration, Sample
 from ...errors import ValueTypeError
-from ...formats.link import Link
 from ...model.definitions import ObjectModel
-from ...model.path import Path
+from ...model.link import Link
 from ...model.validation import label
 from ...model.values import DataType, Value, from_json, parse, to_json
-from ...registration.definitions import Definitions
-from ...registration.registration import Registration, below
 
 TYPE_NAMES = {
     DataType.UNSIGNED: "UNSIGNED_INTEGER",
     DataType.CORELNK: "CORELINK",
 }
-
-
-Defined = Device | Definitions
 
 
 def type_name(kind: DataType | None) -> str:
@@ -35,26 +29,29 @@ def type_name(kind: DataType | None) -> str:
     return TYPE_NAMES.get(kind, kind.value.upper())
 
 
-def node(device: Defined, path: Path, value: Any) -> dict[str, Any]:
-    """What Read returned for a path, as a node: obj, instance, single- or multiResource.
+def node(definitions: Definitions, path: Path, value: Any) -> dict[str, Any]:
+    """The result of a Read of a path as a node: obj, instance, single- or multiResource.
 
     The root, which only Read-Composite knows, is a node with `objects`.
     """
     if path.depth == 0:
-        return {"kind": "root", "objects": [node(device, path / o, v) for o, v in value.items()]}
+        return {
+            "kind": "root",
+            "objects": [node(definitions, path / o, v) for o, v in value.items()],
+        }
     out: dict[str, Any] = {"kind": "", "id": path.ids[-1]}
     if path.depth == 1:
-        model = device.object_model(path)
+        model = definitions.object_model(path)
         out["kind"] = "obj"
         if model is not None:
             out["name"] = model.name
-        out["instances"] = [node(device, path / iid, item) for iid, item in value.items()]
+        out["instances"] = [node(definitions, path / iid, item) for iid, item in value.items()]
         return out
     if path.depth == 2:
         out["kind"] = "instance"
-        out["resources"] = [node(device, path / rid, item) for rid, item in value.items()]
+        out["resources"] = [node(definitions, path / rid, item) for rid, item in value.items()]
         return out
-    resource = device.resource_model(path)
+    resource = definitions.resource_model(path)
     out["type"] = type_name(resource.type if resource else None)
     if resource is not None:
         out["name"] = resource.name
@@ -110,15 +107,17 @@ def _id(item: Any) -> int:
     return number
 
 
-def typed(device: Device, path: Path, value: Any, force: bool = False) -> Any:
+def typed(definitions: Definitions, path: Path, value: Any, force: bool = False) -> Any:
     """Plain JSON as Python values, each converted by its resource's type.
 
     Raises ValueTypeError, which names the resource. With `force`, what cannot be converted stays
     what it is.
     """
     if isinstance(value, dict):
-        return {key: typed(device, _child(path, key), item, force) for key, item in value.items()}
-    resource = device.resource_model(path)
+        return {
+            key: typed(definitions, _child(path, key), item, force) for key, item in value.items()
+        }
+    resource = definitions.resource_model(path)
     kind = resource.type if resource else None
     if path.depth < 3:
         raise ValueTypeError(f"{path} expects an object with resource ids as keys, got {value!r}")
@@ -161,8 +160,8 @@ def registration(item: Registration) -> dict[str, Any]:
         "lifetime": item.lifetime_s,
         "bindingMode": item.binding,
         "rootPath": "/" + "/".join(item.links.root),
-        "objectLinks": links([below(link, item.links.root) for link in item.links.links]),
-        "secure": False,
+        "objectLinks": links(item.relative_links),
+        "secure": item.secure,
         "additionalRegistrationAttributes": dict(item.parameters),
         "queuemode": item.queue_mode,
         "availableInstances": {
@@ -200,4 +199,41 @@ def definition(model: ObjectModel) -> dict[str, Any]:
             }
             for item in sorted(model.resources.values(), key=lambda item: item.id)
         ],
+    }
+
+
+def composite(
+    definitions: Definitions, paths: list[Path], value: dict[str, Any]
+) -> dict[str, Any]:
+    """The values of a composite read or observation as nodes; null where there is none."""
+    return {
+        str(path): node(definitions, path, value[str(path)]) if str(path) in value else None
+        for path in paths
+    }
+
+
+def samples(items: Sequence[Sample]) -> list[dict[str, Any]]:
+    """Samples as JSON; times are milliseconds since 1970."""
+    return [
+        {
+            "path": str(item.path),
+            "time": round(item.time_s * 1000),
+            "timed": item.timed,
+            "value": to_json(item.value),
+        }
+        for item in items
+    ]
+
+
+def observation(item: Observation) -> dict[str, Any]:
+    """An observation. Times are milliseconds since 1970."""
+    return {
+        "id": item.id,
+        "ep": item.endpoint,
+        "kind": "composite" if item.composite else "single",
+        "paths": [str(path) for path in item.paths],
+        "state": item.state,
+        "since": round(item.started_at * 1000),
+        "count": item.count,
+        "last": round(item.latest.received_at * 1000) if item.latest else None,
     }

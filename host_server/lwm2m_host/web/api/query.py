@@ -1,0 +1,119 @@
+"""The arguments of an HTTP request: its query, its path and its body."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+from ... import Path, formats
+from ...errors import UnknownFormat, ValueTypeError
+from ...formats import Format
+from .problems import BadArgument
+
+BODY_LIMIT = 16 * 1024 * 1024
+LONGEST_S = 86400
+
+
+def segments(request: Request, prefix: str) -> list[str]:
+    """The segments after `prefix`. Taken from the raw path: an endpoint may hold an encoded /."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    rest = raw.decode("ascii", "replace").partition("?")[0].removeprefix(prefix)
+    return [unquote(part) for part in rest.split("/") if part]
+
+
+def timeout_s(request: Request) -> float | None:
+    """``?timeout=``, seconds. Raises BadArgument."""
+    text = request.query_params.get("timeout")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= LONGEST_S:
+        raise BadArgument(f"timeout is a number of seconds, got {text!r}")
+    return seconds
+
+
+def flag(request: Request, name: str) -> bool | None:
+    """A switch in the query; None when it is not there. Raises BadArgument."""
+    word = request.query_params.get(name, "")
+    if word.lower() not in ("", "0", "1", "false", "true"):
+        raise BadArgument(f"{name} is 0 or 1, got {word!r}")
+    return word.lower() in ("1", "true") if word else None
+
+
+def paths(request: Request) -> list[Path]:
+    """``?paths=P,P``. Raises PathError."""
+    text = request.query_params.get("paths", "")
+    return list(dict.fromkeys(Path.parse(part) for part in text.split(",") if part))
+
+
+def format(request: Request) -> Format | None:
+    """``?format=``, a name or a number. Raises BadArgument, which names the known ones."""
+    wish = request.query_params.get("format")
+    if not wish:
+        return None
+    try:
+        return formats.get(wish)
+    except UnknownFormat:
+        known = ", ".join(formats.names())
+        raise BadArgument(f"unknown format {wish!r}; known are {known}") from None
+
+
+def attributes(request: Request, only: tuple[str, ...] = ()) -> dict[str, float | None]:
+    """Attributes such as ``?pmin=10``; an empty one is None. Raises ValueTypeError.
+
+    only: take these, and leave the rest alone; by default all but `timeout` and `force`.
+    """
+    found: dict[str, float | None] = {}
+    for name, text in request.query_params.items():
+        if name not in only if only else name in ("timeout", "force"):
+            continue
+        try:
+            found[name] = float(text) if text or only else None
+        except ValueError:
+            raise ValueTypeError(f"attribute {name} expects a number, got {text!r}") from None
+    return found
+
+
+def moment_s(request: Request, name: str) -> float | None:
+    """A time in seconds since 1970. Raises BadArgument."""
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    try:
+        moment = float(text)
+    except ValueError:
+        moment = math.nan
+    if not math.isfinite(moment):
+        raise BadArgument(f"{name} is in seconds since 1970, got {text!r}")
+    return moment
+
+
+def count(request: Request, name: str, default: int, most: int) -> int:
+    """A number from 1 to `most`. Raises BadArgument."""
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= most):
+        raise BadArgument(f"{name} is a number of values up to {most}, got {text!r}")
+    return int(text)
+
+
+async def body(request: Request) -> bytes:
+    """The body. Raises BadArgument when it is too large."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > BODY_LIMIT:
+        raise BadArgument("the body is too large")
+    return await request.body()
+
+
+async def json_body(request: Request) -> Any:
+    """The body as JSON. Raises BadArgument."""
+    try:
+        return json.loads(await body(request))
+    except (ValueError, RecursionError):
+        raise BadArgument("the body is not JSON") from None
