@@ -110,3 +110,9 @@ def test_an_alternate_root_is_taken_off() -> None:
     links = ObjectLinks.of(parse('</a/b>;rt="x oma.lwm2m",</a/b/3/0>,</7/0>'))
     assert links.root == ("a", "b")
     assert list(links.objects) == [3, 7]
+
+
+@pytest.mark.parametrize("digits", ["¹", "٣", "1_0", "9" * 5000, "65536"])
+def test_content_formats_that_are_no_numbers_are_skipped(digits: str) -> None:
+    [link] = parse(f'</>;ct="60 {digits} 112"'.encode())
+    assert link.numbers("ct") == [60, 112]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lwm2m_host.errors import ModelError, PathError, ValueTypeError
 from lwm2m_host.model.definitions import parse_version
 from lwm2m_host.model.path import Path
+from lwm2m_host.model.tree import flatten
 from lwm2m_host.model.values import (
     DataType,
     ObjLink,
@@ -194,3 +195,11 @@ def test_digits_are_a_number_up_to_the_largest() -> None:
     assert whole_number("65536", 65535) is None
     assert whole_number("", 65535) is None
     assert whole_number("+1", 65535) is None
+
+
+@pytest.mark.parametrize("digits", ["¹", "٣", "1_0", "9" * 5000])
+def test_keys_that_are_no_ascii_number_are_refused(digits: str) -> None:
+    with pytest.raises(ValueTypeError):
+        flatten(Path.parse("/3/0"), {digits: 1})
+    with pytest.raises(PathError):
+        Path.parse(f"/3/{digits}")

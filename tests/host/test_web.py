@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -15,7 +16,10 @@ from lwm2m_host import Server
 from lwm2m_host.coap.timing import Timing
 from lwm2m_host.errors import ServerError
 from lwm2m_host.web import ControlPlane
+from lwm2m_host.web.api import query
+from lwm2m_host.web.api.problems import BadArgument
 from lwm2m_host.web.plane import application
+from starlette.requests import Request
 
 from tests.host.fake_device import FakeDevice, changed, content
 from tests.waiting import PATIENCE_S
@@ -496,3 +500,12 @@ async def test_a_server_without_history_says_so(
     answer = await http.get(f"/api/history?{query}")
     assert answer.status_code == 400
     assert text in answer.json()["message"]
+
+
+@pytest.mark.parametrize("limit", ["", "0", "-1", "¹", "٣", "0000000019999999", "9" * 5000])
+def test_limit_is_a_number_up_to_the_largest(limit: str) -> None:
+    request = Request({"type": "http", "query_string": urlencode({"limit": limit}).encode()})
+    with pytest.raises(BadArgument, match="limit is a number of values up to 100"):
+        query.count(request, "limit", 10, 100)
+    assert query.count(Request({"type": "http", "query_string": b"limit=100"}), "limit", 10, 100)
+    assert query.count(Request({"type": "http", "query_string": b""}), "limit", 10, 100) == 10

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import PathError
-from .path import Path
+from .path import MAX_ID, Path
+from .values import whole_number
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Link:
     def numbers(self, name: str) -> list[int]:
         """The attribute as numbers: ``ct="110 112"`` gives [110, 112]; what is none is skipped."""
         words = (self.attributes.get(name) or "").replace(",", " ").split()
-        return [int(word) for word in words if word.isascii() and word.isdigit()]
+        numbers = (whole_number(word, MAX_ID) for word in words)
+        return [number for number in numbers if number is not None]
 
     def __str__(self) -> str:
         parts = [f"<{self.target}>"]

@@ -38,7 +38,7 @@ class Path:
         if body in ("", "/"):
             return cls()
         parts = body.removeprefix("/").removesuffix("/").split("/")
-        if not all(part.isascii() and part.isdigit() and len(part) <= 5 for part in parts):
+        if not all(part.isascii() and part.isdecimal() and len(part) <= 5 for part in parts):
             raise PathError(f"bad path {text!r}: expected numbers, as in /3/0/1")
         try:
             return cls(tuple(int(part) for part in parts))

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import FormatError, PathError, ValueTypeError
 from .entry import Entry
 from .path import MAX_ID, Path
+from .values import whole_number
 
 
 def flatten(path: Path, value: Any) -> list[Entry]:
@@ -33,7 +34,7 @@ def flatten(path: Path, value: Any) -> list[Entry]:
 
 
 def _child(path: Path, key: Any) -> Path:
-    number = int(key) if isinstance(key, str) and key.isascii() and key.isdigit() else key
+    number = whole_number(key, MAX_ID) if isinstance(key, str) else key
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_ID:
         raise ValueTypeError(f"{path}: expects ids as keys, got {key!r}")
     try:

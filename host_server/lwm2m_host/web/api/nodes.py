@@ -140,7 +140,7 @@ def _untyped(value: Any) -> Value:
 
 
 def _child(path: Path, key: str) -> Path:
-    if not (key.isascii() and key.isdigit() and len(key) <= 5):
+    if not (key.isascii() and key.isdecimal() and len(key) <= 5):
         raise ValueTypeError(f"{path}: expects ids as keys, got {key!r}")
     if path.depth >= 4:
         raise ValueTypeError(f"{path} is a resource instance and cannot hold others")

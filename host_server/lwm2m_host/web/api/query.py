@@ -12,6 +12,7 @@ from starlette.requests import Request
 from ... import Path, formats
 from ...errors import UnknownFormat, ValueTypeError
 from ...formats import Format
+from ...model.values import whole_number
 from .problems import BadArgument
 
 BODY_LIMIT = 16 * 1024 * 1024
@@ -98,15 +99,16 @@ def moment_s(request: Request, name: str) -> float | None:
 def count(request: Request, name: str, default: int, most: int) -> int:
     """A number from 1 to `most`. Raises BadArgument."""
     text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= most):
+    number = whole_number(text, most)
+    if not number:
         raise BadArgument(f"{name} is a number of values up to {most}, got {text!r}")
-    return int(text)
+    return number
 
 
 async def body(request: Request) -> bytes:
     """The body. Raises BadArgument when it is too large."""
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > BODY_LIMIT:
+    if whole_number(length, BODY_LIMIT) is None:
         raise BadArgument("the body is too large")
     return await request.body()
 
