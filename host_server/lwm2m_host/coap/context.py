@@ -83,13 +83,13 @@ class Manager(MessageManager):
         self._release(message.remote)
 
     def _report(self, messageerror_monitor: Callable[[], None]) -> None:
-        # aiocoap fails here when the answer came before the RST (RFC 7252 §4.2 allows both: the
-        # answer is a message of its own, and the RST is late, or was never meant for us). It then
-        # leaves the remote with a queue that nobody works off, and each further request fails.
+        # A request that was given up a moment ago is still known here, but its future has been
+        # cancelled: aiocoap then fails on the RST, and leaves the remote with a queue that nobody
+        # works off. Each further request to it would fail, and the server stay deaf.
         try:
             messageerror_monitor()
-        except asyncio.InvalidStateError:
-            self.log.info("an RST came after the answer")
+        except Exception as problem:
+            self.log.info("an RST for a request that has ended: %r", problem)
 
     def _release(self, remote: Any) -> None:
         """Work off the queue of a remote that waits for no acknowledgement."""
