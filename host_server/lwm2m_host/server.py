@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -22,6 +21,7 @@ from .coap.timing import Clock, Timing
 from .device import Device
 from .errors import DeviceTimeout, ServerError
 from .events import Event, EventBus, EventStream
+from .lifecycle import Lifecycle
 from .management.sender import Sender
 from .model.catalogue import Models
 from .registration.events import Expired
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
 
 
-class Server:
+class Server(Lifecycle):
     """An LwM2M server on one UDP address. Use it as ``async with``.
 
     host: address to listen on; "::" is every address, IPv4 included.
@@ -93,18 +93,6 @@ class Server:
         self._endpoint: CoapEndpoint | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._deadline_changed = asyncio.Event()
-
-    async def __aenter__(self) -> Server:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def start(self) -> None:
         """Open the socket and serve. Raises ServerError."""

@@ -8,10 +8,10 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from ..errors import ServerError
+from ..lifecycle import Lifecycle
 from .journal import Coap, Direction, Entry, Tally
 from .plan import Dice, FaultError, Faults
 
@@ -24,7 +24,7 @@ BUFFER = 1 << 20  # bytes asked for, for what comes while others have their turn
 Address = tuple[str, int]
 
 
-class Relay:
+class Relay(Lifecycle):
     """A UDP relay between any clients and one target. Use it as ``async with``.
 
     target: (host, port) that everything is sent on to; a name is resolved at the start.
@@ -77,18 +77,6 @@ class Relay:
         self._brighten: asyncio.TimerHandle | None = None
         self._rebind_timer: asyncio.TimerHandle | None = None
         self._start_s = self._changed_s = 0.0
-
-    async def __aenter__(self) -> Relay:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def start(self) -> None:
         """Resolve the target, open the socket and relay. Raises ServerError."""

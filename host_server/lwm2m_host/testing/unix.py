@@ -15,11 +15,11 @@ import signal
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, TypeVar
 
 from .. import Lwm2mError
 from ..checkout import find_micropython, find_root
+from ..lifecycle import Lifecycle
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class UnixDeviceError(Lwm2mError):
     """No program to start, or it ended when it should not have."""
 
 
-class UnixDevice:
+class UnixDevice(Lifecycle):
     """A MicroPython program as a process. Use it as ``async with``.
 
     script: path of the program, from the project's folder or absolute.
@@ -200,14 +200,5 @@ class UnixDevice:
             self._copy.cleanup()
         return process.returncode
 
-    async def __aenter__(self) -> UnixDevice:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def close(self) -> None:
         await self.stop()
