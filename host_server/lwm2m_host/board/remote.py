@@ -96,6 +96,36 @@ class Identity:
         return f"MicroPython {'.'.join(map(str, self.version))} on {self.machine}"
 
 
+class _SilenceWatcher:
+    """A thread that kills a process without output for some time; `silent` is True then.
+
+    limit_s: that time in seconds; it is asked for again and again.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], limit_s: Callable[[], float]) -> None:
+        self.silent = False
+        self._process = process
+        self._limit_s = limit_s
+        self._over = threading.Event()
+        self._output_s = time.monotonic()  # when the last output came
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def on_output(self) -> None:
+        self._output_s = time.monotonic()
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_WATCH_S):
+            if time.monotonic() - self._output_s > self._limit_s():
+                self.silent = True
+                self._process.kill()
+                return
+
+
 class Remote:
     """A board at a port: a device file, a pty, or ``socket://HOST:PORT``.
 
@@ -143,7 +173,7 @@ class Remote:
     ) -> str:
         """Call mpremote with verbs, connected to this board. Returns what it printed.
 
-        on_line: told each line. Raises RemoteError, BoardFull.
+        on_line: called with each line. Raises RemoteError, BoardFull.
         """
         process = subprocess.Popen(
             [*self.mpremote, *arguments],
@@ -158,22 +188,11 @@ class Remote:
         errors: list[str] = []
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
         reader.start()
-        silent, over = threading.Event(), threading.Event()
-        heard_s = time.monotonic()
-
-        def watch() -> None:
-            while not over.wait(_WATCH_S):
-                if time.monotonic() - heard_s > self.silence_s:
-                    silent.set()
-                    process.kill()
-                    return
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
+        watcher = _SilenceWatcher(process, lambda: self.silence_s)
         lines: list[str] = []
         try:
             for line in process.stdout:
-                heard_s = time.monotonic()
+                watcher.on_output()
                 lines.append(line)
                 on_line(line.rstrip())
             code = process.wait()
@@ -183,13 +202,12 @@ class Remote:
             process.wait()
             raise
         finally:
-            over.set()
-            watcher.join()
+            watcher.close()
             reader.join()
             process.stdout.close()
             process.stderr.close()
         output = "".join(lines)
-        if silent.is_set():
+        if watcher.silent:
             raise RemoteError(f"{self.port}: the board is silent; {_AWAKE}")
         if code:
             raise self._error(output, "".join(errors))
