@@ -100,6 +100,33 @@ def test_few_rooms_know_each_other(modules: dict[str, str]) -> None:
     assert len(pairs) <= MOST_PAIRS, sorted(pairs)
 
 
+def knowing_aiocoap(modules: dict[str, str]) -> list[str]:
+    """Modules outside of coap/ that import aiocoap, which will be replaced."""
+    return [
+        name
+        for name, source in modules.items()
+        if room(name) != "coap"
+        and any(
+            (isinstance(node, ast.Import) and node.names[0].name.startswith("aiocoap"))
+            or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aiocoap"))
+            for node in ast.walk(ast.parse(source))
+        )
+    ]
+
+
+def test_only_coap_knows_aiocoap(modules: dict[str, str]) -> None:
+    assert not knowing_aiocoap(modules)
+
+
+def test_module_that_knows_aiocoap_is_found() -> None:
+    sources = {
+        "lwm2m_host.coap.a": "import aiocoap",
+        "lwm2m_host.device": "from aiocoap.numbers import codes",
+        "lwm2m_host.server": "def f():\n    import aiocoap.error",
+    }
+    assert knowing_aiocoap(sources) == ["lwm2m_host.device", "lwm2m_host.server"]
+
+
 @pytest.mark.parametrize(
     ("sources", "complaints"),
     [
