@@ -14,8 +14,10 @@ import pytest
 from lwm2m_host.checkout import find_root
 
 from tests.interop.leshan.programs import Json, LeshanServer
-from tests.interop.leshan.station import ENDPOINT, Join, Station, links, node
+from tests.interop.leshan.station import ENDPOINT, Join, Station, join, links, node
 from tests.interop.peers import PATIENCE_S
+
+__all__ = ["join"]  # a fixture
 
 EVERYTHING = {
     0: "grüß Gott",
