@@ -45,7 +45,7 @@ class Clock:
 
 
 class FakeClock(Clock):
-    """A clock that moves when it is told to. Call `Server.expire_due()` after moving it."""
+    """A clock that only `advance` moves. Call `Server.expire_due()` after moving it."""
 
     def __init__(self, now_s: float = 1_700_000_000.0) -> None:
         self._now_s = now_s

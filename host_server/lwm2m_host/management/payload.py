@@ -35,7 +35,7 @@ _ARGUMENTS = re.compile(r"[0-9](='[^']*')?(,[0-9](='[^']*')?)*")
 
 
 class Content(NamedTuple):
-    """A payload as it came. `format` is the content format's number, None when not told."""
+    """A payload as it came. `format` is the content format's number, None where it has none."""
 
     format: int | None
     payload: bytes
@@ -201,7 +201,7 @@ class Payloads:
         untyped: set[Path] = set()
         for entry in entries:
             resource = self.definitions.resource_model(entry.path)
-            # A new instance may be given what it could not be told later.
+            # A Create may set a resource that a Write may not.
             new = operation == "create" and resource is not None and resource.readable
             if not self.force and not new:
                 validation.check_operation("W", entry.path, resource)

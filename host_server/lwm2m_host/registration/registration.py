@@ -13,7 +13,7 @@ LWM2M_RT = "oma.lwm2m"
 
 @dataclass(frozen=True)
 class RegisteredObject:
-    """One object of a device: its version (None when not told) and its instances."""
+    """One object of a device: its version (None when it named none) and its instances."""
 
     oid: int
     version: str | None = None
@@ -105,7 +105,7 @@ class Registration:
         return [below(link, self.links.root) for link in self.links.links]
 
     def object_version(self, path: Path) -> str | None:
-        """The version that the device told for the object of a path."""
+        """The version that the device registered for the object of a path."""
         known = self.objects.get(path.oid) if path.oid is not None else None
         return known.version if known else None
 

@@ -14,7 +14,7 @@ class Registry(Protocol):
     """The registrations. At most one per endpoint; each method is atomic.
 
     An implementation may keep them outside of the process. Whoever changes something gets what was
-    there before, so that each change is told exactly once.
+    there before, so that each change becomes exactly one event.
     """
 
     async def register(self, new: Registration) -> Registration | None:
@@ -31,7 +31,7 @@ class Registry(Protocol):
     async def by_location(self, location: str) -> Registration | None: ...
 
     async def by_address(self, address: str) -> Registration | None:
-        """The registration of this ``host:port``; of several, the one heard of last."""
+        """The registration of this ``host:port``; of several, the last to register or update."""
 
     async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
         """At most `limit` of them, ordered by endpoint, from behind the endpoint `after`."""
@@ -56,7 +56,7 @@ class MemoryRegistry:
         self._clock = clock
         self._by_endpoint: dict[str, Registration] = {}
         self._by_location: dict[str, Registration] = {}
-        # Address: endpoints. The one that was heard of last is the last one.
+        # Address: endpoints, in the order of their last Register or Update.
         self._by_address: dict[str, dict[str, None]] = {}
         # Location: end of the lifetime in seconds of the monotonic clock.
         self._deadlines: dict[str, float] = {}

@@ -6,8 +6,9 @@ expired, notification, send, observation, unreadable), `time` (milliseconds sinc
 
 NOTIFICATION is ``{"ep", "kind": "single", "res": path, "val": node}``, or "composite" with `val`
 ``{path: node}`` and `paths`; SEND is ``{"ep", "val": {path: node}}``. Added: `samples`, each with
-the time that the device told, and what is known of the message. OBSERVATION tells when one begins,
-pauses because the device is away, goes on, and ends; UNREADABLE what could not be understood.
+the time that the device gave it, and the properties of the message. OBSERVATION is one that
+begins, pauses because the device is away, goes on, or ends; UNREADABLE a report that cannot be
+decoded.
 """
 
 from __future__ import annotations
