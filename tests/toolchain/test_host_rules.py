@@ -68,22 +68,6 @@ def modules() -> dict[str, str]:
 # --- imports --------------------------------------------------------------------------------
 
 
-def test_only_coap_imports_the_library_of_coap(modules: dict[str, str]) -> None:
-    importers = {
-        room(name)
-        for name, source in modules.items()
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for imported in (
-            [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else [a.name for a in node.names]
-        )
-        if imported.split(".")[0] == "aiocoap"
-    }
-    assert importers == {"coap"}
-
-
 def test_imports_point_downward_and_nothing_of_the_server_needs_the_bench(
     modules: dict[str, str],
 ) -> None:
