@@ -11,7 +11,8 @@ from aiocoap import Message
 from aiocoap.numbers.codes import EMPTY, Code
 from aiocoap.numbers.types import ACK, CON, NON, RST
 from aiocoap.resource import PathCapable, Resource
-from lwm2m_host.coap.context import open_context
+
+from tests.host.aiocoap_context import open_context
 
 LINKS = b'</>;rt="oma.lwm2m",</1/0>,</3/0>,</3303/0>,</3303/1>;ver=1.1'
 
@@ -75,7 +76,7 @@ class FakeDevice(Resource, PathCapable):
 
     async def __aenter__(self) -> FakeDevice:
         host = "::1" if "[" in self.server_uri else "127.0.0.1"
-        self.context, self.port = await open_context(self, host, 0)
+        self.context, self.port = await open_context(self, host)
         manager = self.context.request_interfaces[0].token_interface
         dispatch = manager.dispatch_message
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lwm2m_host.coap.context import ipv6_works
+from lwm2m_host.coap.udp import ipv6_works
 from lwm2m_host.errors import ServerError
 from lwm2m_host.faults import Entry, FaultError, Faults, Relay
 from lwm2m_host.faults import relay as relay_module

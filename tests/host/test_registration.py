@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Server
-from lwm2m_host.coap.context import ipv6_works
 from lwm2m_host.coap.timing import FakeClock
+from lwm2m_host.coap.udp import ipv6_works
 from lwm2m_host.errors import DeviceTimeout, NotRegistered, ServerError
 from lwm2m_host.events import Event, EventStream
 from lwm2m_host.registration.events import Deregistered, Expired, Registered, Updated
@@ -375,8 +375,12 @@ async def test_without_ipv6_in_the_kernel_ipv4_does() -> None:
         await server.device("four").execute("/3/0/4", timeout_s=PATIENCE_S)
         with pytest.raises(ServerError, match="is in use"):
             await Server(port=server.port, ipv4_only=True).start()
-    with pytest.raises(ServerError, match="one address"):
-        await Server("0.0.0.0", 0, ipv4_only=True).start()
+    for everywhere in ("0.0.0.0", "::"):
+        async with (
+            Server(everywhere, 0, ipv4_only=True) as server,
+            FakeDevice(server.uri, "four") as device,
+        ):
+            assert (await device.register()).code == Code.CREATED
 
 
 async def test_many_servers_in_one_process_do_not_mix() -> None:

@@ -15,7 +15,7 @@ from aiocoap.numbers.codes import Code
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lwm2m_host import Server
-from lwm2m_host.coap.blocks import Spool
+from lwm2m_host.coap.assembly import UPLOAD_BYTES
 from lwm2m_host.coap.messages import Peer, Request, Response
 from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.device import Device
@@ -158,9 +158,9 @@ async def test_blocks_out_of_turn_and_without_end_are_refused(
     assert await block(0, True, b"x" * 1024) == Code.CONTINUE
     assert await block(2, True, b"x" * 1024) == Code.REQUEST_ENTITY_INCOMPLETE
     assert await block(0, True, b"x" * 1024) == Code.CONTINUE
-    for number in range(1, Spool.SIZE // 1024):
+    for number in range(1, UPLOAD_BYTES // 1024):
         assert await block(number, True, b"x" * 1024) == Code.CONTINUE
-    assert await block(Spool.SIZE // 1024, True, b"x" * 1024) == Code.REQUEST_ENTITY_TOO_LARGE
+    assert await block(UPLOAD_BYTES // 1024, True, b"x" * 1024) == Code.REQUEST_ENTITY_TOO_LARGE
     assert heard == []
 
 

@@ -85,12 +85,11 @@ def test_few_rooms_know_each_other(modules: dict[str, str]) -> None:
 
 
 def knowing_aiocoap(modules: dict[str, str]) -> list[str]:
-    """Modules outside of coap/ that import aiocoap, which will be replaced."""
+    """Modules that import aiocoap, the other party of the tests."""
     return [
         name
         for name, source in modules.items()
-        if room(name) != "coap"
-        and any(
+        if any(
             (isinstance(node, ast.Import) and node.names[0].name.startswith("aiocoap"))
             or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aiocoap"))
             for node in ast.walk(ast.parse(source))
@@ -98,7 +97,7 @@ def knowing_aiocoap(modules: dict[str, str]) -> list[str]:
     ]
 
 
-def test_only_coap_knows_aiocoap(modules: dict[str, str]) -> None:
+def test_nobody_knows_aiocoap(modules: dict[str, str]) -> None:
     assert not knowing_aiocoap(modules)
 
 
@@ -108,7 +107,7 @@ def test_module_that_knows_aiocoap_is_found() -> None:
         "lwm2m_host.device": "from aiocoap.numbers import codes",
         "lwm2m_host.server": "def f():\n    import aiocoap.error",
     }
-    assert knowing_aiocoap(sources) == ["lwm2m_host.device", "lwm2m_host.server"]
+    assert knowing_aiocoap(sources) == list(sources)
 
 
 @pytest.mark.parametrize(

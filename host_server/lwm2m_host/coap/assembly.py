@@ -150,7 +150,7 @@ class Download:
 
 
 class Downloads:
-    """Answers that devices are fetching block by block."""
+    """Responses that devices fetch block by block."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -1,17 +1,17 @@
-"""The CoAP endpoint of a server: one UDP address for the requests of both sides."""
+"""The CoAP endpoint of a server: one transport for the requests of both sides."""
 
 from __future__ import annotations
 
-import re
+import asyncio
+import logging
+import types
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
 from typing import Any
 
-from aiocoap import Message
-from aiocoap.numbers.codes import Code
-from aiocoap.resource import PathCapable, Resource
-
-from . import exchange
-from .blocks import Spool
-from .context import CoapContext, open_context
+from ..errors import Lwm2mError, ServerError
+from .codec import Message
+from .engine import Engine, Respond, response_of
 from .messages import (
     DeviceRequest,
     Handler,
@@ -20,37 +20,40 @@ from .messages import (
     Peer,
     Request,
     Response,
+    successful,
 )
 from .timing import Timing
+from .transfer import Transfer
+from .transport import Transport
+from .udp import UdpTransport, bind_socket, ipv6_works
 
-_PORT = re.compile(r"(?:[^:]+|\[.*\]):[0-9]+")
+log = logging.getLogger(__name__)
+
+# After deadlines were missed by so much, the process has stood still: what waits in the socket is
+# read before anything is given up.
+_LATE_S = 1.0
 
 
-class _Site(Resource, PathCapable):
-    """The root of aiocoap's resources: hands every request to one function."""
+@dataclass(frozen=True)
+class EndpointStatus:
+    """The endpoint in numbers, for an operator.
 
-    def __init__(self, handler: Handler) -> None:
-        super().__init__()
-        self._handler = handler
-        self._block1 = Spool()  # aiocoap's name
+    received: datagrams. dropped: datagrams that the system dropped since the socket was opened.
+    malformed, duplicates, retransmissions: messages. remembered: exchanges whose repetition would
+    be noticed. under_way: requests to devices without an answer. uploads, downloads: transfers in
+    blocks that devices have begun. observations: tokens whose notifications are taken.
+    """
 
-    async def render(self, request: Message) -> Message:
-        number = request.opt.content_format
-        answer = await self._handler(
-            Request(
-                str(request.code),
-                tuple(request.opt.uri_path),
-                peer_of(request.remote),
-                tuple(request.opt.uri_query),
-                request.payload,
-                None if number is None else int(number),
-            )
-        )
-        message = Message(code=_code(answer.code), payload=answer.payload)
-        if answer.content_format is not None:
-            message.opt.content_format = answer.content_format
-        message.opt.location_path = answer.location
-        return message
+    received: int
+    dropped: int
+    malformed: int
+    duplicates: int
+    retransmissions: int
+    remembered: int
+    under_way: int
+    uploads: int
+    downloads: int
+    observations: int
 
 
 class CoapEndpoint:
@@ -62,11 +65,23 @@ class CoapEndpoint:
     wants an order of them waits for the answer before the next.
     """
 
-    def __init__(self, context: CoapContext, host: str, port: int, timing: Timing) -> None:
+    def __init__(
+        self, transport: Transport, handler: Handler, host: str, port: int, timing: Timing
+    ) -> None:
         self.host = host
         self.port = port
-        self.context = context  # for tests that send what no server would
+        self._transport = transport
+        self._handler = handler
         self._timing = timing
+        self._loop = asyncio.get_running_loop()
+        self._engine = Engine(transport, self._serve, self._loop.time, timing)
+        self._engine.layer.timers.on_earliest = self._wake_by
+        self._wake: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        # The answers that somebody waits for, and who they come from.
+        self._futures: set[asyncio.Future[Message]] = set()
+        self._closed = False
+        transport.open(self._engine.layer)
 
     async def request(
         self, peer: Peer, request: DeviceRequest, timeout_s: float | None, *, endpoint: str
@@ -80,13 +95,11 @@ class CoapEndpoint:
         Raises DeviceTimeout, DeviceUnreachable, DeviceReset, TransferError, ServerError when the
         endpoint was closed, or the ResponseError of the answer's code.
         """
-        return await exchange.exchange(
-            self.context,
-            exchange.message_of(request, peer, self._timing),
-            self._timing.timeout(timeout_s),
-            endpoint=endpoint,
-            path=request.title,
+        answer = self._answer()
+        transfer = self._engine.request(
+            peer, request, self._timing.timeout(timeout_s), endpoint, answer.set
         )
+        return successful(await answer.wait(transfer), request.title)
 
     async def complete(
         self,
@@ -102,30 +115,173 @@ class CoapEndpoint:
         request: a read of what is observed. Raises as `request` does; TransferError when what is
         there has changed meanwhile.
         """
-        return await exchange.complete(
-            self.context,
-            exchange.message_of(request, peer, self._timing),
+        answer = self._answer()
+        transfer = self._engine.complete(
+            peer,
+            request,
             notification.raw,
             self._timing.timeout(timeout_s),
-            endpoint=endpoint,
-            path=request.title,
+            endpoint,
+            answer.set,
         )
+        return successful(await answer.wait(transfer), request.title)
+
+    def peer_at(self, address: str) -> Peer:
+        """The peer at ``host:port``, before it has said anything. Raises ValueError."""
+        return self._engine.peer_at(address)
 
     def knows(self, token: ObservationToken) -> bool:
         """True while notifications with this token are taken."""
-        return self.context.tokens.knows(token)
+        return self._engine.knows(token)
 
     def forget(self, token: ObservationToken) -> None:
         """Answer further notifications with this token with RST (RFC 7641 §3.6)."""
-        self.context.tokens.forget(token)
+        self._engine.forget(token)
 
-    def move(self, token: ObservationToken, peer: Peer) -> None:
-        """Take the notifications with this token from another address of the same device."""
-        self.context.tokens.move(token, peer.remote)
+    def adopt(self, token: ObservationToken) -> None:
+        """Take notifications with a token that is known from before a restart."""
+        self._engine.adopt(token)
+
+    @property
+    def status(self) -> EndpointStatus:
+        """The endpoint in numbers."""
+        layer = self._engine.layer
+        return EndpointStatus(
+            received=layer.received,
+            dropped=self._transport.dropped,
+            malformed=layer.malformed,
+            duplicates=layer.duplicates,
+            retransmissions=layer.retransmissions,
+            remembered=layer.remembered,
+            under_way=layer.under_way,
+            uploads=len(self._engine.uploads),
+            downloads=len(self._engine.downloads),
+            observations=self._engine.observations,
+        )
 
     async def close(self) -> None:
         """Close the socket. Requests under way end with ServerError."""
-        await self.context.shutdown()
+        self._closed = True
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for future in list(self._futures):
+            if not future.done():
+                future.set_exception(ServerError("the server was closed"))
+        self._engine.close()
+        self._transport.close()
+
+    def _answer(self) -> _Answer:
+        if self._closed:
+            raise ServerError("the server was closed")
+        return _Answer(self._loop, self._futures)
+
+    # Requests of devices
+
+    def _serve(self, request: Request, respond: Respond) -> bool:
+        """Run the handler up to its first wait, without a task; most answers are ready by then."""
+        handling = self._handler(request)
+        try:
+            awaited = handling.send(None)
+        except StopIteration as answer:
+            respond(answer.value)
+            return True
+        except Exception as error:
+            self._on_error(request, error, respond)
+            return True
+        task = self._loop.create_task(self._finish(request, handling, awaited, respond))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return False
+
+    async def _finish(
+        self,
+        request: Request,
+        handling: Coroutine[Any, Any, Response],
+        awaited: Any,
+        respond: Respond,
+    ) -> None:
+        try:
+            answer = await _resume(handling, awaited)
+        except Exception as error:
+            self._on_error(request, error, respond)
+        else:
+            if not self._closed:
+                respond(answer)
+
+    def _on_error(self, request: Request, error: Exception, respond: Respond) -> None:
+        path = "/" + "/".join(request.path)
+        self._engine.layer.log.warning(
+            "error", f"{request.method} {path!r} of {request.peer.address} failed", error
+        )
+        respond(Response("5.00"))
+
+    # Deadlines
+
+    def _wake_by(self, due_s: float) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        self._wake = self._loop.call_at(due_s, self._on_wake)
+
+    def _on_wake(self) -> None:
+        timers = self._engine.layer.timers
+        self._wake = None
+        due_s = timers.next_due_s()
+        if due_s is not None and self._loop.time() - due_s > _LATE_S:
+            self._transport.drain()
+        timers.run(self._loop.time())
+        due_s = timers.next_due_s()
+        if due_s is not None:
+            self._wake_by(due_s)
+
+
+class _Answer:
+    """The answer to a request, to be waited for."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, futures: set[asyncio.Future[Message]]
+    ) -> None:
+        self._futures = futures
+        self._future: asyncio.Future[Message] = loop.create_future()
+        futures.add(self._future)
+
+    def set(self, message: Message | None, error: Lwm2mError | None) -> None:
+        """End the wait, as a transfer's `on_done`."""
+        if self._future.done():
+            return
+        if error is not None:
+            self._future.set_exception(error)
+        elif message is not None:
+            self._future.set_result(message)
+
+    async def wait(self, transfer: Transfer) -> Response:
+        try:
+            return response_of(await self._future)
+        finally:
+            self._futures.discard(self._future)
+            transfer.cancel()
+
+
+@types.coroutine
+def _resume(
+    handling: Coroutine[Any, Any, Response], awaited: Any
+) -> Generator[Any, Any, Response]:
+    """Go on with a coroutine that has run up to its first wait, in a task from here on."""
+    while True:
+        try:
+            result = yield awaited
+        except BaseException as error:
+            step = lambda error=error: handling.throw(error)  # noqa: E731
+        else:
+            step = lambda result=result: handling.send(result)  # noqa: E731
+        try:
+            awaited = step()
+        except StopIteration as answer:
+            value: Response = answer.value
+            return value
 
 
 async def open_endpoint(
@@ -141,16 +297,8 @@ async def open_endpoint(
     port: 0 takes a free one. ipv4_only: None means where the kernel has no IPv6.
     Raises ServerError when the address is in use or not ours.
     """
-    context, port = await open_context(_Site(handler), host, port, ipv4_only=ipv4_only)
-    return CoapEndpoint(context, host, port, timing)
-
-
-def peer_of(remote: Any) -> Peer:
-    """The peer behind aiocoap's name for it; the port is always named, IPv6 in brackets."""
-    info: str = remote.hostinfo
-    return Peer(info if _PORT.fullmatch(info) else f"{info}:5683", remote=remote)
-
-
-def _code(dotted: str) -> Code:
-    class_, _, detail = dotted.partition(".")
-    return Code((int(class_) << 5) | int(detail))
+    if ipv4_only is None:
+        ipv4_only = not ipv6_works()
+    sock = bind_socket(host, port, ipv4_only=ipv4_only)
+    transport = UdpTransport(sock, asyncio.get_running_loop())
+    return CoapEndpoint(transport, handler, host, transport.port, timing)

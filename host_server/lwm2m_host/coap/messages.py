@@ -6,7 +6,7 @@ With `endpoint.CoapEndpoint` this is the whole contract between this room and th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,8 +76,8 @@ class NotificationMessage:
     raw: Any = field(default=None, repr=False, compare=False)
 
 
-# Longer than those that aiocoap counts up for other requests, so that the notification of an
-# observation that we know nothing of (any more) is never taken for the answer to one of them.
+# Longer than the tokens of other requests, so that the notification of an observation that we
+# know nothing of (any more) is never taken for the answer to one of them.
 TOKEN_BYTES = 8
 
 
@@ -101,7 +101,6 @@ class ObservationToken:
         self.on_response = on_response
         self.on_message = on_message
         self.value = value or secrets.token_bytes(TOKEN_BYTES)
-        self.remote: Any = None  # None while nothing is observed
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,12 @@ class DeviceRequest:
         return "/" + "/".join(self.path)
 
 
-Handler = Callable[[Request], Awaitable[Response]]
-"""Answers the requests of devices. An exception becomes 5.00."""
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+"""Answers the requests of devices. An exception becomes 5.00.
+
+It runs up to its first wait without a task: until then there is no `asyncio.current_task`, and no
+`asyncio.timeout`.
+"""
 
 
 def successful(answer: Response, path: str) -> Response:

@@ -110,10 +110,6 @@ class Sender:
         if self._endpoint is not None:
             self._endpoint.forget(token)
 
-    def move(self, token: ObservationToken, endpoint: str) -> None:
-        """Take the notifications with this token from where the device is now."""
-        self.endpoint.move(token, self.peer(endpoint))
-
     @contextlib.asynccontextmanager
     async def _turn(self, endpoint: str) -> AsyncIterator[None]:
         async with self._queues.setdefault(endpoint, asyncio.Lock()):

@@ -257,10 +257,6 @@ class Observation:
         self._arrivals.clear()
         self._change("paused", reason)
 
-    def follow(self) -> None:
-        """Take the notifications from where the device is now."""
-        self._keeper.sender.move(self.token, self.endpoint)
-
     def fail(self, error: ResponseError) -> None:
         """End it by the device's refusal."""
         self._error = error

@@ -11,7 +11,7 @@ from ..errors import FormatError, Lwm2mError, NotObserved, ResponseError
 from ..events import Event
 from ..management.sender import Sender
 from ..model.path import Path
-from ..registration.events import Deregistered, Expired, Registered, Updated
+from ..registration.events import Deregistered, Expired, Registered
 from .observation import Observation, ObserveRequest
 
 log = logging.getLogger(__name__)
@@ -95,9 +95,6 @@ class Observations:
             for item in found:
                 item.pause(f"the device {_GONE[event.kind]}")
             return
-        elif isinstance(event, Updated):
-            for item in found:
-                item.follow()
         if any(item.state == "paused" for item in self.of(event.endpoint)):
             self._revive(event.endpoint)
 
