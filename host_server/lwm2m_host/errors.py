@@ -51,6 +51,10 @@ class ServerError(Lwm2mError):
     """The server cannot start: the address is in use or not ours."""
 
 
+class RegistryError(ServerError):
+    """The registry cannot be opened, or a change of it cannot be written."""
+
+
 class NotRegistered(Lwm2mError):
     """No device is registered under this endpoint name."""
 

@@ -14,7 +14,6 @@ from ..coap.timing import Clock
 from ..errors import FormatError
 from ..events import Event
 from ..formats import LINK_FORMAT
-from ..formats import link as link_format
 from .events import Deregistered, Registered, Updated
 from .peers import Peers
 from .registration import ObjectLinks, Registration, RegistrationUpdate
@@ -65,7 +64,7 @@ def _links(request: Request) -> ObjectLinks:
     if request.content_format not in (None, LINK_FORMAT):
         raise Refused("4.15", "links come as link format")
     try:
-        return ObjectLinks.of(link_format.parse(request.payload))
+        return ObjectLinks.parse(request.payload)
     except FormatError as error:
         raise Refused("4.00", str(error)) from None
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
+from ..formats import link as link_format
 from ..model.link import Link
 from ..model.path import Path
 
@@ -22,12 +24,24 @@ class RegisteredObject:
 
 @dataclass(frozen=True)
 class ObjectLinks:
-    """The links of a Register or Update, and their meaning (LwM2M 1.1 core §6.2.1)."""
+    """The links of a Register or Update, and their meaning (LwM2M 1.1 core §6.2.1).
+
+    `text` is what the device sent, empty where the links come from elsewhere.
+    """
 
     links: tuple[Link, ...] = ()
     root: tuple[str, ...] = ()
     formats: tuple[int, ...] = ()
     objects: Mapping[int, RegisteredObject] = field(default_factory=dict)
+    text: bytes = field(default=b"", repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: bytes) -> ObjectLinks:
+        """Understand link format. Devices of one kind send the same, and share the value.
+
+        Raises FormatError.
+        """
+        return _parse_known(text) if len(text) <= _SHARED_BYTES else _parse(text)
 
     @classmethod
     def of(cls, links: list[Link]) -> ObjectLinks:
@@ -58,6 +72,18 @@ class ObjectLinks:
             for oid in sorted(instances)
         }
         return cls(tuple(links), root, formats, objects)
+
+
+# Texts of at most this length are shared, so many of them.
+_SHARED_BYTES = 4096
+_SHARED = 512
+
+
+def _parse(text: bytes) -> ObjectLinks:
+    return replace(ObjectLinks.of(link_format.parse(text)), text=text)
+
+
+_parse_known = lru_cache(_SHARED)(_parse)
 
 
 def below(link: Link, root: tuple[str, ...]) -> Link:

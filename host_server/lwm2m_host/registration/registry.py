@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..coap.timing import Clock
 from .registration import Registration, RegistrationUpdate
 
 
+class ObservationRecord(NamedTuple):
+    """An observation as it is kept over a restart. `content` is JSON of its owner."""
+
+    endpoint: str
+    id: str
+    content: str
+
+
 class Registry(Protocol):
-    """The registrations. At most one per endpoint; each method is atomic.
+    """The registrations, and the observations of their devices.
+
+    At most one registration per endpoint; each method is atomic. An observation stays until it is
+    removed, whatever becomes of the registration.
 
     An implementation may keep them outside of the process. Whoever changes something gets what was
     there before, so that each change becomes exactly one event.
     """
+
+    async def open(self) -> None:
+        """Make it ready. Raises RegistryError."""
+
+    async def close(self) -> None:
+        """Write what is to be written, and let go of everything."""
 
     async def register(self, new: Registration) -> Registration | None:
         """Add it, in the place of another of the same endpoint. Returns that one."""
@@ -44,6 +61,17 @@ class Registry(Protocol):
     async def next_deadline_s(self) -> float | None:
         """Seconds until a lifetime is over; 0 when one is over already, None when none ends."""
 
+    def put_observation(self, record: ObservationRecord) -> None:
+        """Keep an observation, in the place of another with its id. `settle` waits for it."""
+
+    def remove_observation(self, endpoint: str, identifier: str) -> None:
+        """Keep it no more. `settle` waits for that."""
+
+    async def observations(self) -> list[ObservationRecord]: ...
+
+    async def settle(self) -> None:
+        """Wait until all changes so far are kept. Raises RegistryError."""
+
 
 class MemoryRegistry:
     """A Registry in the memory of this process.
@@ -64,6 +92,30 @@ class MemoryRegistry:
         self._heap: list[tuple[float, str]] = []
         # Endpoints in order; None after one was added or removed.
         self._order: list[str] | None = None
+        self._observations: dict[tuple[str, str], ObservationRecord] = {}
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def restore(self, registration: Registration, remaining_s: float) -> None:
+        """Add a registration from before a restart; so many seconds of its lifetime are left."""
+        self._put(registration, remaining_s)
+        self._order = None
+
+    def put_observation(self, record: ObservationRecord) -> None:
+        self._observations[record.endpoint, record.id] = record
+
+    def remove_observation(self, endpoint: str, identifier: str) -> None:
+        self._observations.pop((endpoint, identifier), None)
+
+    async def observations(self) -> list[ObservationRecord]:
+        return list(self._observations.values())
+
+    async def settle(self) -> None:
+        pass
 
     async def register(self, new: Registration) -> Registration | None:
         before = self._by_endpoint.get(new.endpoint)
@@ -120,13 +172,15 @@ class MemoryRegistry:
         deadline = self._earliest()
         return None if deadline is None else max(0.0, deadline - self._clock.monotonic())
 
-    def _put(self, registration: Registration) -> None:
+    def _put(self, registration: Registration, lifetime_s: float | None = None) -> None:
         self._by_endpoint[registration.endpoint] = registration
         self._by_location[registration.location] = registration
         self._by_address.setdefault(registration.address, {})[registration.endpoint] = None
         self._deadlines.pop(registration.location, None)
         if registration.lifetime_s:
-            deadline = self._clock.monotonic() + registration.lifetime_s
+            if lifetime_s is None:
+                lifetime_s = registration.lifetime_s
+            deadline = self._clock.monotonic() + lifetime_s
             self._deadlines[registration.location] = deadline
             heapq.heappush(self._heap, (deadline, registration.location))
             self._compact()
