@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from lwm2m_host.coap.timing import FakeClock
-from lwm2m_host.registration.registration import ObjectLinks, Registration, RegistrationUpdate
+from lwm2m_host.registration.registration import Registration, RegistrationUpdate
 from lwm2m_host.registration.registry import MemoryRegistry, Registry
+from lwm2m_host.registration.sqlite import SqliteRegistry
+
+from tests.host.registrations import registration
 
 ENDPOINTS = st.sampled_from([f"dev{n}" for n in range(6)])
 ADDRESSES = st.sampled_from([f"192.0.2.{n}:5683" for n in range(3)])
 LIFETIMES = st.sampled_from([0, 1, 10, 60, 86400])
-
-
-def registration(endpoint: str, location: str, **changes: object) -> Registration:
-    record = Registration(
-        endpoint=endpoint,
-        location=location,
-        address="192.0.2.1:5683",
-        lifetime_s=60,
-        version="1.1",
-        binding="U",
-        queue_mode=False,
-        links=ObjectLinks(),
-        registered_at=0.0,
-        updated_at=0.0,
-    )
-    return replace(record, **changes)  # type: ignore[arg-type]
 
 
 class RegistryContract(RuleBasedStateMachine):
@@ -40,13 +28,18 @@ class RegistryContract(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
-        self.registry: Registry = MemoryRegistry(self.clock)
         self.model: dict[str, Registration] = {}  # the one heard of last is the last
         self.deadlines: dict[str, float] = {}  # endpoint: end of its lifetime
         self.made = 0
         self.loop = asyncio.new_event_loop()
+        self.registry = self.make()
+        self.loop.run_until_complete(self.registry.open())
+
+    def make(self) -> Registry:
+        return MemoryRegistry(self.clock)
 
     def teardown(self) -> None:
+        self.loop.run_until_complete(self.registry.close())
         self.loop.close()
 
     def _keep(self, record: Registration) -> None:
@@ -153,6 +146,24 @@ class RegistryContract(RuleBasedStateMachine):
 TestRegistryContract = RegistryContract.TestCase
 TestRegistryContract.settings = settings(
     max_examples=50, stateful_step_count=40, deadline=None, derandomize=True
+)
+
+
+class SqliteContract(RegistryContract):
+    """The same with a file."""
+
+    def make(self) -> Registry:
+        self.folder = TemporaryDirectory()
+        return SqliteRegistry(Path(self.folder.name) / "registry.sqlite", self.clock)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+TestSqliteContract = SqliteContract.TestCase
+TestSqliteContract.settings = settings(
+    max_examples=15, stateful_step_count=30, deadline=None, derandomize=True
 )
 
 

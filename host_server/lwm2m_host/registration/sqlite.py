@@ -80,12 +80,15 @@ class SqliteRegistry:
         self.durable = durable
         self._clock = clock
         self._memory = MemoryRegistry(clock)
+        self.transactions = 0  # so far
+        self._base: sqlite3.Connection | None = None  # the thread's
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         # What is to be written; None is to be deleted.
         self._changes: dict[Key, Registration | ObservationRecord | None] = {}
         self._written: asyncio.Future[None] | None = None  # of the next transaction
+        self._writing: asyncio.Future[None] | None = None  # of the present one
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False is the end
 
     async def open(self) -> None:
@@ -100,6 +103,7 @@ class SqliteRegistry:
             self._memory.restore(record, remaining_s)
         for observation in observations:
             self._memory.put_observation(observation)
+        self._base = base
         self._thread = threading.Thread(
             target=self._write_for_ever, args=(base,), name="lwm2m registry", daemon=True
         )
@@ -169,9 +173,11 @@ class SqliteRegistry:
 
     async def settle(self) -> None:
         with self._lock:
-            written = self._written if self._changes else None
-        if written is not None:
-            await written
+            if self._changes and self._written is None and self._loop is not None:
+                self._written = self._loop.create_future()
+            waiting = [item for item in (self._writing, self._written) if item is not None]
+        for item in waiting:
+            await asyncio.shield(item)
 
     # Writing
 
@@ -211,10 +217,12 @@ class SqliteRegistry:
         with self._lock:
             changes, self._changes = self._changes, {}
             written, self._written = self._written, None
+            self._writing = written
         if not changes:
             return True
         problem: Exception | None = None
         try:
+            self.transactions += 1
             with base:
                 for statement, rows in _statements(changes):
                     base.executemany(statement, rows)
@@ -223,6 +231,8 @@ class SqliteRegistry:
             log.error("%s", problem)
             with self._lock:  # what is newer wins
                 self._changes = {**changes, **self._changes}
+        with self._lock:
+            self._writing = None
         if written is not None and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(_resolve, written, problem)
@@ -260,11 +270,11 @@ class SqliteRegistry:
     def _migrate(self, base: sqlite3.Connection) -> None:
         # Whoever has the file locks it as long as it is open.
         base.execute("PRAGMA locking_mode = EXCLUSIVE")
-        base.execute("PRAGMA journal_mode = WAL")
-        base.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         version = base.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
             raise RegistryError(f"{self.file} is of a newer version of this program")
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute(f"PRAGMA synchronous = {'FULL' if self.durable else 'NORMAL'}")
         base.execute("BEGIN EXCLUSIVE")
         for step in MIGRATIONS[version:]:
             base.execute(step)
