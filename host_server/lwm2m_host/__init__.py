@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .coap.timing import Timing
+    from .coap.timing import Clock, Timing
     from .device import Device
     from .errors import (
         DeviceTimeout,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ModelError,
         NotRegistered,
         PathError,
+        RegistryError,
         ResponseError,
         ServerError,
     )
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .registration.definitions import Definitions
     from .registration.events import Deregistered, DeviceEvent, Expired, Registered, Updated
     from .registration.registration import Registration
+    from .registration.registry import MemoryRegistry, Registry
+    from .registration.sqlite import SqliteRegistry
     from .reporting.events import Notified, ObservationChanged, Sent, Unreadable
     from .reporting.history import History
     from .reporting.observation import Observation
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {  # module: the public names in it
-    "coap.timing": ("Timing",),
+    "coap.timing": ("Clock", "Timing"),
     "device": ("Device",),
     "errors": (
         "DeviceTimeout",
@@ -46,6 +49,7 @@ _NAMES = {  # module: the public names in it
         "ModelError",
         "NotRegistered",
         "PathError",
+        "RegistryError",
         "ResponseError",
         "ServerError",
     ),
@@ -55,6 +59,8 @@ _NAMES = {  # module: the public names in it
     "registration.definitions": ("Definitions",),
     "registration.events": ("Deregistered", "DeviceEvent", "Expired", "Registered", "Updated"),
     "registration.registration": ("Registration",),
+    "registration.registry": ("MemoryRegistry", "Registry"),
+    "registration.sqlite": ("SqliteRegistry",),
     "reporting.events": ("Notified", "ObservationChanged", "Sent", "Unreadable"),
     "reporting.history": ("History",),
     "reporting.observation": ("Observation",),
@@ -64,6 +70,7 @@ _NAMES = {  # module: the public names in it
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Clock",
     "Definitions",
     "Deregistered",
     "Device",
@@ -74,6 +81,7 @@ __all__ = [
     "Expired",
     "History",
     "Lwm2mError",
+    "MemoryRegistry",
     "MethodNotAllowed",
     "ModelError",
     "Models",
@@ -86,12 +94,15 @@ __all__ = [
     "PathError",
     "Registered",
     "Registration",
+    "Registry",
+    "RegistryError",
     "ResponseError",
     "Sample",
     "Send",
     "Sent",
     "Server",
     "ServerError",
+    "SqliteRegistry",
     "Timing",
     "Unreadable",
     "Updated",

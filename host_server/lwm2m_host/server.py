@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -19,7 +21,7 @@ from .coap.endpoint import CoapEndpoint, open_endpoint
 from .coap.messages import Handler, Request, Response
 from .coap.timing import Clock, Timing
 from .device import Device
-from .errors import DeviceTimeout, ServerError
+from .errors import DeviceTimeout, RegistryError, ServerError
 from .events import Event, EventBus, EventStream
 from .lifecycle import Lifecycle
 from .management.sender import Sender
@@ -30,7 +32,7 @@ from .registration.peers import Peers
 from .registration.registration import Registration
 from .registration.registry import MemoryRegistry, Registry
 from .reporting.events import SendStream, Sent
-from .reporting.history import History
+from .reporting.history import History, HistoryError
 from .reporting.observations import Observations
 from .reporting.report import Send
 from .reporting.send import SendInterface
@@ -38,6 +40,9 @@ from .reporting.send import SendInterface
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
+
+# Lateness of the expiry, in seconds, that tells that the process has stood still
+_LATE_S = 1.0
 
 
 class Server(Lifecycle):
@@ -82,14 +87,16 @@ class Server(Lifecycle):
         self._bus = EventBus()
         self._peers = Peers()
         self.sender = Sender(self.registry, self._peers, self.models)
-        self.observations = Observations(self.sender, self.clock, self._bus.emit, reobserve)
+        self.observations = Observations(
+            self.sender, self.registry, self.clock, self._bus.emit, reobserve
+        )
         self._devices: WeakValueDictionary[str, Device] = WeakValueDictionary()
         registration = RegistrationInterface(
             self.registry, self._peers, self.clock, self._on_registration, versions
         )
-        send = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
+        self._send = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
         # The first segment of a path: who answers.
-        self._interfaces: dict[str, Handler] = {"rd": registration.handle, "dp": send.handle}
+        self._interfaces: dict[str, Handler] = {"rd": registration.handle, "dp": self._handle_send}
         self._endpoint: CoapEndpoint | None = None
         self._expiry: asyncio.Task[None] | None = None
         self._deadline_changed = asyncio.Event()
@@ -98,20 +105,21 @@ class Server(Lifecycle):
         """Open the socket and serve. Raises ServerError."""
         if self._endpoint is not None:
             raise ServerError("the server is running already")
-        if self.history is not None:
-            self.history.open()
-        try:
+        async with AsyncExitStack() as opened:
+            if self.history is not None:
+                self.history.open()
+                opened.push_async_callback(asyncio.to_thread, self.history.close)
+            await self.registry.open()
+            opened.push_async_callback(self.registry.close)
             self._endpoint = await open_endpoint(
                 self._handle, self.host, self.port, timing=self.timing, ipv4_only=self._ipv4_only
             )
-        except BaseException:
-            if self.history is not None:
-                await asyncio.to_thread(self.history.close)
-            raise
+            opened.pop_all()
         self.port = self._endpoint.port
         self.sender.attach(self._endpoint)
         if self.history is not None:
             self._bus.on_event(self.history.on_event)
+        await self._restore(self._endpoint)
         self._expiry = asyncio.create_task(self._expire_for_ever(), name="lwm2m expiry")
 
     async def close(self) -> None:
@@ -126,6 +134,7 @@ class Server(Lifecycle):
             await asyncio.gather(self._expiry, return_exceptions=True)
         self._bus.close()
         await endpoint.close()
+        await self.registry.close()
         if self.history is not None:
             await asyncio.to_thread(self.history.close)
 
@@ -229,9 +238,39 @@ class Server(Lifecycle):
             gone += page
         return gone
 
+    async def _restore(self, endpoint: CoapEndpoint) -> None:
+        """Make the devices from before a restart manageable, without a word from them."""
+        for registration in await self.registrations():
+            try:
+                self._peers.put(registration.endpoint, endpoint.peer_at(registration.address))
+            except ValueError as problem:
+                log.warning("%s cannot be reached: %s", registration.endpoint, problem)
+        await self.observations.restore()
+
     async def _handle(self, request: Request) -> Response:
         handler = self._interfaces.get(request.path[0] if request.path else "")
-        return await handler(request) if handler is not None else Response("4.04")
+        if handler is None:
+            return Response("4.04")
+        try:
+            return await handler(request)
+        except RegistryError as problem:
+            return Response("5.03", str(problem).encode())
+
+    async def _handle_send(self, request: Request) -> Response:
+        """Answer a Send once its values are in the history."""
+        if self.history is None:
+            return await self._send.handle(request)
+        dropped = self.history.dropped
+        response = await self._send.handle(request)
+        if not response.successful:
+            return response
+        try:
+            await self.history.committed()
+            if self.history.dropped != dropped:
+                raise HistoryError("the history is busy")
+        except HistoryError as problem:
+            return Response("5.03", str(problem).encode())
+        return response
 
     def _sends(self, endpoint: str, limit: int) -> SendStream:
         return SendStream(self.events(Sent, endpoint, limit))
@@ -246,8 +285,11 @@ class Server(Lifecycle):
             await self.expire_due()
             self._deadline_changed.clear()
             delay_s = await self.registry.next_deadline_s()
+            began = time.monotonic()
             try:
                 async with asyncio.timeout(delay_s):
                     await self._deadline_changed.wait()
             except TimeoutError:
-                pass
+                if time.monotonic() - began > (delay_s or 0.0) + _LATE_S:
+                    # The process has stood still. The Updates of that time wait in the socket.
+                    await asyncio.sleep(_LATE_S)

@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from .. import History, Lwm2mError, ModelError, Models, Server
+from .. import (
+    Clock,
+    History,
+    Lwm2mError,
+    MemoryRegistry,
+    ModelError,
+    Models,
+    Registry,
+    RegistryError,
+    Server,
+    SqliteRegistry,
+)
 from ..reporting.history import HistoryError, default_file
 from ..web import ControlPlane
 from .failure import Failure, WrongArgument
@@ -47,6 +58,23 @@ def serve(
     history_days: Annotated[
         float | None, typer.Option(min=0.001, metavar="DAYS", help="How long to store them.")
     ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to store registrations and observations; by default in your state folder, "
+            "one file for each port.",
+        ),
+    ] = None,
+    no_registry: Annotated[
+        bool, typer.Option("--no-registry", help="Store them until the server ends.")
+    ] = False,
+    durable: Annotated[
+        bool,
+        typer.Option(
+            "--durable", help="Answer a Register when it is on the disk: it survives a power cut."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
@@ -60,14 +88,43 @@ def serve(
     if history and no_history:
         raise WrongArgument("either --history or --no-history")
     file = None if no_history else FilePath(history) if history else _usual_file()
+    if registry and no_registry:
+        raise WrongArgument("either --registry or --no-registry")
     age_s = None if history_days is None else history_days * 86400
     kept = History(file, rows=history_rows, age_s=age_s)
     setup_logging(verbose)
+    clock = Clock()
+    stored = _registry(clock, port, registry, no_registry, durable)
+    server = Server(host, port, models=definitions, history=kept, clock=clock, registry=stored)
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(_serve(host, port, http_port, definitions, kept))
+            asyncio.run(_serve(server, http_port))
         except Lwm2mError as error:
             raise Failure(str(error)) from None
+
+
+def _registry(
+    clock: Clock, port: int, file: str | None, no_registry: bool, durable: bool
+) -> Registry:
+    """The registry: a file, or memory where there is none to come back to."""
+    if file is not None:
+        return SqliteRegistry(file, clock, durable=durable)
+    if no_registry or port == 0:
+        return MemoryRegistry(clock)
+    usual = SqliteRegistry(
+        default_file().with_name(f"registry-{port}.sqlite"), clock, durable=durable
+    )
+    try:
+        asyncio.run(_try(usual))
+    except RegistryError as problem:
+        print(f"{problem}; registrations are stored until the server ends", file=sys.stderr)
+        return MemoryRegistry(clock)
+    return usual
+
+
+async def _try(registry: SqliteRegistry) -> None:
+    await registry.open()
+    await registry.close()
 
 
 def _usual_file() -> FilePath | None:
@@ -97,18 +154,16 @@ def setup_logging(verbose: bool) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
-async def _serve(
-    host: str, port: int, http_port: int, definitions: Models, history: History
-) -> None:
+async def _serve(server: Server, http_port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with (
-        Server(host, port, models=definitions, history=history) as server,
+        server,
         ControlPlane(server, port=http_port) as plane,
     ):
-        place = f"[{host}]" if ":" in host else host
+        place = f"[{server.host}]" if ":" in server.host else server.host
         print(f"devices   coap://{place}:{server.port}", flush=True)
         print(f"commands  {plane.url}", flush=True)
         await stop.wait()

@@ -31,7 +31,7 @@ class Sender:
     def __init__(self, registry: Registry, peers: Peers, models: Models) -> None:
         self._registry = registry
         self._peers = peers
-        self._models = models
+        self.models = models
         self._endpoint: CoapEndpoint | None = None
         # Locks last as long as somebody holds or awaits them.
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -61,7 +61,7 @@ class Sender:
 
     async def definitions(self, endpoint: str) -> Definitions:
         """The definitions of what a device has. Raises NotRegistered."""
-        return Definitions(self._models, await self.registration(endpoint))
+        return Definitions(self.models, await self.registration(endpoint))
 
     def peer(self, endpoint: str) -> Peer:
         """The address that a device has now. Raises NotRegistered."""
@@ -104,6 +104,10 @@ class Sender:
     def knows(self, token: ObservationToken) -> bool:
         """True while notifications with this token are taken."""
         return self._endpoint is not None and self._endpoint.knows(token)
+
+    def adopt(self, token: ObservationToken) -> None:
+        """Take notifications with a token from before a restart."""
+        self.endpoint.adopt(token)
 
     def forget(self, token: ObservationToken) -> None:
         """Answer further notifications with this token with RST."""

@@ -6,6 +6,8 @@ disk. What was written survives the end of the process, however it ends.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -57,6 +59,30 @@ class HistoryError(Lwm2mError):
     """The file cannot be used."""
 
 
+class _Commit(NamedTuple):
+    """A mark between values: `future` is done when those before it are in the file."""
+
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[None]
+
+
+def _settle(commits: list[_Commit], problem: Exception | None) -> None:
+    """Tell those who wait. Called in the writer's thread."""
+
+    def settle() -> None:
+        for commit in commits:
+            if commit.future.done():
+                continue
+            if problem is None:
+                commit.future.set_result(None)
+            else:
+                commit.future.set_exception(problem)
+
+    if commits:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            commits[0].loop.call_soon_threadsafe(settle)
+
+
 class Row(NamedTuple):
     """One value. Times are seconds since 1970; `time_s` is the device's when `timed`.
 
@@ -105,7 +131,7 @@ class History:
         self.age_s = age_s
         self.dropped = 0
         self._folder: TemporaryDirectory[str] | None = None
-        self._waiting: queue.Queue[list[Any] | threading.Event | None] = queue.Queue()
+        self._waiting: queue.Queue[Any] = queue.Queue()
         self._count = 0  # of the values in it
         self._counting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -166,27 +192,25 @@ class History:
         elif isinstance(event, Sent):
             self.add(event.report, "send")
 
-    def add(self, report: Report | Notification, source: str) -> None:
-        """Keep the samples of a report. Never waits."""
+    def add(self, report: Report | Notification, source: str) -> bool:
+        """Keep the samples of a report. Never waits. False when it is too much, and given up."""
+        count = len(report.samples)
         if self._count > MAX_WAITING:
-            self.dropped += len(report.samples)
-            return
-        rows = [
-            (
-                report.endpoint,
-                str(sample.path),
-                sample.time_s,
-                report.received_at,
-                sample.timed,
-                source,
-                report.types.get(sample.path),
-                json.dumps(to_json(sample.value), ensure_ascii=True),
-            )
-            for sample in report.samples
-        ]
+            self.dropped += count
+            return False
         with self._counting:
-            self._count += len(rows)
-        self._waiting.put(rows)
+            self._count += count
+        self._waiting.put((report, source))
+        return True
+
+    async def committed(self) -> None:
+        """Wait until everything that was added so far is in the file. Raises HistoryError."""
+        if self._thread is None:
+            return
+        loop = asyncio.get_running_loop()
+        commit = _Commit(loop, loop.create_future())
+        self._waiting.put(commit)
+        await commit.future
 
     def flush(self) -> None:
         """Wait until everything that was added so far is in the file."""
@@ -201,8 +225,10 @@ class History:
         since_pruned = _PRUNE_EVERY  # a file that is here already may hold too much
         try:
             while True:
-                rows, done, last = self._gather()
+                batch = self._gather()
+                rows = batch.rows
                 since_pruned += len(rows)
+                failure: HistoryError | None = None
                 try:
                     with base:
                         base.executemany(
@@ -216,35 +242,40 @@ class History:
                             since_pruned = 0
                 except sqlite3.Error as problem:
                     self.dropped += len(rows)
-                    log.error("the history cannot be written: %s", problem)
+                    failure = HistoryError(f"the history cannot be written: {problem}")
+                    log.error("%s", failure)
                 with self._counting:
                     self._count -= len(rows)
-                for event in done:
+                for event in batch.flushed:
                     event.set()
-                if last:
+                _settle(batch.commits, failure)
+                if batch.last:
                     return
         finally:
             base.close()
 
-    def _gather(self) -> tuple[list[Any], list[threading.Event], bool]:
-        """Wait for something, then take what comes within a moment."""
-        rows: list[Any] = []
-        done: list[threading.Event] = []
+    def _gather(self) -> _Batch:
+        """Wait for something, then take what comes within a moment, or is there already."""
+        batch = _Batch()
         item = self._waiting.get()
         until = time.monotonic() + _GATHER_S
         while True:
             if item is None:
-                return rows, done, True
-            if isinstance(item, threading.Event):
-                done.append(item)
+                batch.last = True
+            elif isinstance(item, threading.Event):
+                batch.flushed.append(item)
+            elif isinstance(item, _Commit):
+                batch.commits.append(item)
             else:
-                rows += item
-            if len(rows) >= _BATCH or done:
-                return rows, done, False
+                batch.rows += _rows_of(*item)
+            if batch.last or len(batch.rows) >= _BATCH:
+                return batch
+            # Whoever waits for the file need not wait for what may come.
+            patience_s = 0.0 if batch.flushed or batch.commits else until - time.monotonic()
             try:
-                item = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
+                item = self._waiting.get(timeout=max(0.0, patience_s))
             except queue.Empty:
-                return rows, done, False
+                return batch
 
     def _prune(self, base: sqlite3.Connection) -> None:
         base.execute(
@@ -270,6 +301,32 @@ class History:
         """
         self.flush()
         return read(self._place, endpoint, path, since_s=since_s, until_s=until_s, limit=limit)
+
+
+class _Batch:
+    """The values of one transaction, and those who wait for it."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self.flushed: list[threading.Event] = []
+        self.commits: list[_Commit] = []
+        self.last = False
+
+
+def _rows_of(report: Report | Notification, source: str) -> list[Any]:
+    return [
+        (
+            report.endpoint,
+            str(sample.path),
+            sample.time_s,
+            report.received_at,
+            sample.timed,
+            source,
+            report.types.get(sample.path),
+            json.dumps(to_json(sample.value), ensure_ascii=True),
+        )
+        for sample in report.samples
+    ]
 
 
 def read(

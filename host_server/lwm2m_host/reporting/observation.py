@@ -87,6 +87,9 @@ class Keeper(Protocol):
     def refresh(self, observation: Observation) -> None:
         """Observe it anew: its last notification could not be had."""
 
+    def keep(self, observation: Observation) -> None:
+        """Write down the state that it has now, for a restart."""
+
 
 class Observation:
     """One path, or the list of a composite observation, that a device reports.
@@ -110,9 +113,10 @@ class Observation:
         asked: ObserveRequest,
         definitions: Definitions,
         reobserve: bool,
-        token: bytes | None,
+        token: bytes | None = None,
+        identifier: str | None = None,
     ) -> None:
-        self.id = secrets.token_hex(8)
+        self.id = identifier or secrets.token_hex(8)
         self.endpoint = asked.endpoint
         self.paths = asked.paths
         self.composite = asked.composite
@@ -131,8 +135,9 @@ class Observation:
         self.unreadable = 0
         self.outdated = False  # a notification could not be had: `value` is not the newest
         self.token = ObservationToken(self._on_response, self._on_message, token)
+        self.address = ""  # of the device when it was asked
         self._keeper = keeper
-        self._asked = asked
+        self.asked = asked
         self._definitions = definitions
         self._first: Notification | None = None
         self._error: ResponseError | None = None
@@ -176,7 +181,7 @@ class Observation:
         return self._waiting.popleft()
 
     def _put(self, notification: Notification) -> None:
-        if len(self._waiting) >= self._asked.limit:
+        if len(self._waiting) >= self.asked.limit:
             self._waiting.popleft()
             self.dropped += 1
         self._waiting.append(notification)
@@ -212,6 +217,13 @@ class Observation:
         """Send the Observe, and take the answer as the first notification."""
         self._arrivals.held = True
         gap = self._first is not None
+        address = self._keeper.sender.peer(self.endpoint).address
+        moved = bool(self.address) and address != self.address
+        if moved:
+            # Whoever had the old address, another device perhaps, does not report here any more.
+            self._keeper.sender.forget(self.token)
+            self.token = ObservationToken(self._on_response, self._on_message)
+        self.address = address
         try:
             self._definitions = await self._keeper.sender.definitions(self.endpoint)
             answer = await self._request(0, timeout_s)
@@ -237,11 +249,21 @@ class Observation:
             self._first = first
         if self.state != "active":
             self._change("active", "after a gap" if gap else "")
+        elif moved:
+            self._keeper.keep(self)
         self._emit_notification(first)
         if gap and first.samples:
             self.count += 1
             self._put(first)
         self._arrivals.drain()
+
+    def resume(self, address: str, started_at: float, active: bool) -> None:
+        """Go on after a restart of the server, without a word to the device where it observes."""
+        self.address = address
+        self.started_at = started_at
+        if active:
+            self._keeper.sender.adopt(self.token)
+        self._change("active" if active else "paused", "the server was restarted")
 
     def pause(self, reason: str) -> None:
         """Wait until the device is back. Without `reobserve` this is the end."""
@@ -273,11 +295,13 @@ class Observation:
         self._wake.set()
 
     async def _request(self, observe: int, timeout_s: float | None) -> Response:
-        request = replace(self._asked.request, observe=observe, token=self.token)
+        request = replace(self.asked.request, observe=observe, token=self.token)
         return await self._keeper.sender.request(self.endpoint, request, timeout_s)
 
     def _change(self, state: str, reason: str) -> None:
         self.state, self.reason = state, reason
+        if state != "ended":
+            self._keeper.keep(self)
         self._keeper.emit(
             ObservationChanged(
                 self._keeper.clock.now(),
@@ -314,7 +338,7 @@ class Observation:
     # What has arrived
 
     async def _complete(self, message: NotificationMessage) -> Response:
-        return await self._keeper.sender.complete(self.endpoint, self._asked.request, message)
+        return await self._keeper.sender.complete(self.endpoint, self.asked.request, message)
 
     def _on_incomplete(self, arrival: Arrival, problem: Lwm2mError) -> None:
         self.incomplete += 1
@@ -360,7 +384,7 @@ class Observation:
     ) -> Notification:
         """The notification as a value. Raises FormatError."""
         response = arrival.response
-        number = self._asked.accept if response.content_format is None else response.content_format
+        number = self.asked.accept if response.content_format is None else response.content_format
         content = Content(number, response.payload)
         entries, value = decode(content, number, self.paths, self.composite, self._definitions)
         samples = samples_of(entries, arrival.received_at)

@@ -7,12 +7,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..coap.timing import Clock
-from ..errors import FormatError, Lwm2mError, NotObserved, ResponseError
+from ..errors import FormatError, Lwm2mError, NotObserved, NotRegistered, ResponseError
 from ..events import Event
 from ..management.sender import Sender
 from ..model.path import Path
+from ..registration.definitions import Definitions
 from ..registration.events import Deregistered, Expired, Registered
+from ..registration.registration import ObjectLinks, Registration
+from ..registration.registry import ObservationRecord, Registry
 from .observation import Observation, ObserveRequest
+from .records import record_of, stored_observation
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +31,15 @@ class Observations:
     """The observations of all devices. At most one for each list of paths of a device."""
 
     def __init__(
-        self, sender: Sender, clock: Clock, emit: Callable[[Event], None], reobserve: bool = True
+        self,
+        sender: Sender,
+        registry: Registry,
+        clock: Clock,
+        emit: Callable[[Event], None],
+        reobserve: bool = True,
     ) -> None:
         self.sender = sender
+        self._registry = registry
         self.clock = clock
         self.emit = emit
         self.reobserve = reobserve
@@ -37,6 +47,7 @@ class Observations:
         self._found: dict[str, dict[tuple[bool, frozenset[Path]], Observation]] = {}
         # Endpoint: the task that observes its paused ones again.
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
 
     def __iter__(self) -> Iterator[Observation]:
         return iter([item for found in self._found.values() for item in found.values()])
@@ -66,6 +77,7 @@ class Observations:
                 self.reobserve if asked.reobserve is None else asked.reobserve,
                 before.token.value if before is not None else None,
             )
+            observation.address = before.address if before is not None else ""
             try:
                 await observation.begin(timeout_s)
             except Lwm2mError as problem:
@@ -76,9 +88,38 @@ class Observations:
             if before is not None:
                 before.end("replaced")
             self._found.setdefault(endpoint, {})[observation.key] = observation
-            return observation
+        await self._registry.settle()
+        return observation
+
+    async def restore(self) -> None:
+        """Go on with the observations from before a restart."""
+        for record in await self._registry.observations():
+            try:
+                await self._restore(record)
+            except (ValueError, KeyError, TypeError) as problem:
+                log.error("an observation of %s cannot be read: %r", record.endpoint, problem)
+
+    async def _restore(self, record: ObservationRecord) -> None:
+        found = stored_observation(record)
+        endpoint = record.endpoint
+        try:
+            definitions = await self.sender.definitions(endpoint)
+        except NotRegistered:
+            definitions = Definitions(self.sender.models, _unregistered(endpoint))
+        observation = Observation(
+            self, found.asked, definitions, found.reobserve, found.token, found.id
+        )
+        self._found.setdefault(endpoint, {})[observation.key] = observation
+        registered = definitions.registration.location != ""
+        observation.resume(found.address, found.started_at, found.active and registered)
+
+    def keep(self, observation: Observation) -> None:
+        """Write it down for a restart."""
+        self._registry.put_observation(record_of(observation))
 
     def remove(self, observation: Observation) -> None:
+        if not self._closing:
+            self._registry.remove_observation(observation.endpoint, observation.id)
         found = self._found.get(observation.endpoint, {})
         if found.get(observation.key) is observation:
             del found[observation.key]
@@ -111,7 +152,8 @@ class Observations:
             self._revive(endpoint)
 
     def close(self) -> None:
-        """End all of them."""
+        """End all of them. What is written down stays for the next start."""
+        self._closing = True
         for task in list(self._tasks.values()):
             task.cancel()
         for item in self:
@@ -151,3 +193,8 @@ class Observations:
                         item.suspend(str(problem))
                     log.warning("%s is not observed again yet: %s", endpoint, problem)
                     return
+
+
+def _unregistered(endpoint: str) -> Registration:
+    """A stand-in for the registration of a device that is not registered."""
+    return Registration(endpoint, "", "", 0, "1.0", "U", False, ObjectLinks(), 0.0, 0.0)
