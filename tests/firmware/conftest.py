@@ -12,7 +12,8 @@ Comments at the very top of a file direct it:
     # matrix            also run by the other versions of MicroPython, `test_short[forky-32]`
 
 MP_MATRIX=all in the environment runs every file by every version (`make test-matrix`).
-MP_SOURCE=mpy in the environment takes the compiled firmware (build/mpy) instead of the source.
+MP_SOURCE in the environment takes another form of the firmware than the source: "mpy", compiled
+(build/mpy), or "packed" (build/packed, with these tests in terms of it in build/packed/tests).
 """
 
 from __future__ import annotations
@@ -198,22 +199,35 @@ def scaled_heap(heapsize: str, width: int) -> str:
     return f"heapsize={int(match[1]) * (width // 32)}{match[2]}"
 
 
+def form_of_firmware() -> tuple[Path, Path]:
+    """The folder of the package, and that of the tests for it."""
+    form = os.environ.get("MP_SOURCE") or "py"
+    folders = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed"}
+    if form not in folders:
+        raise pytest.UsageError(f"MP_SOURCE is one of {', '.join(folders)}, not {form}")
+    folder = Path(folders[form])  # what __file__ begins with
+    return folder, ROOT / folder / "tests" if form == "packed" else RUNNER.parent
+
+
 def run_tests(
     path: Path, program: Path, width: int, tests: list[str], heapsize: str, timeout_s: float
 ) -> Outcomes:
     """Run `tests` of one file in one interpreter, `program`."""
     if not program.exists():
         return {test: Outcome("FAIL", f"{program} is missing: run make setup") for test in tests}
-    source = "build/mpy" if os.environ.get("MP_SOURCE") == "mpy" else "firmware"
+    source, programs = form_of_firmware()
     begin_s = time.monotonic()
     (ROOT / "build").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="test-", dir=ROOT / "build") as folder:
         process = subprocess.Popen(
-            [program, "-X", scaled_heap(heapsize, width), RUNNER, path, *tests],
+            [
+                *(program, "-X", scaled_heap(heapsize, width)),
+                *(programs / RUNNER.name, programs / path.name, *tests),
+            ],
             cwd=ROOT,
             env={
                 **os.environ,
-                "MICROPYPATH": f"{source}:tests/firmware:.frozen",
+                "MICROPYPATH": f"{source}:{programs}:.frozen",
                 "TEST_FOLDER": str(Path(folder).relative_to(ROOT)),
             },
             stdin=subprocess.DEVNULL,

