@@ -1,8 +1,11 @@
-"""The packages that `mpremote mip install` takes: firmware/package.json and its siblings.
+"""The packages that `mpremote mip install` takes: package.json and its siblings.
 
-    python -m lwm2m_host.board.mip            write them
-    python -m lwm2m_host.board.mip --check    exit code 1 when they are not up to date
+    python -m lwm2m_host.board.mip            packed and compiled, in build/mip
+    python -m lwm2m_host.board.mip --plain    of the sources, in firmware
+    python -m lwm2m_host.board.mip --check    exit code 1 when the latter are not up to date
 
+build/mip can be installed from, and put onto the web as it is; what is installed together has to
+be of one build. firmware/package.json is in the repository, so that mip finds it there.
 Every module of the package is in exactly one of them. `package.json`, the core, holds what
 firmware/main.py and objects of one's own need; the others add to it. They have relative addresses,
 so that they work from a checkout and from a repository on the web, and no dependencies, because
@@ -13,12 +16,16 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..checkout import find_root
 from .errors import BuildError
 from .modules import PACKAGE, find, package_modules
+from .pack.building import compile_all, keep_map
+from .pack.packing import pack
 
 CORE = "package.json"
 # What only objects of one's own import
@@ -66,14 +73,47 @@ def bundles(firmware: Path) -> dict[str, list[str]]:
 def render(firmware: Path) -> dict[str, str]:
     """The files: name -> text. Raises BuildError."""
     number = version(firmware)
-    return {
-        name: json.dumps({"urls": [[path, path] for path in paths], "version": number}, indent=1)
-        .replace(",\n   ", ", ")
-        .replace("[\n   ", "[")
-        .replace("\n  ]", "]")
-        + "\n"
-        for name, paths in bundles(firmware).items()
-    }
+    return {name: _as_text(paths, number) for name, paths in bundles(firmware).items()}
+
+
+def _as_text(paths: Sequence[str], number: str) -> str:
+    text = json.dumps({"urls": [[path, path] for path in paths], "version": number}, indent=1)
+    text = text.replace(",\n   ", ", ").replace("[\n   ", "[").replace("\n  ]", "]")
+    return text + "\n"
+
+
+def write_packed(root: Path) -> list[str]:
+    """Write build/mip: the packed package, compiled, with its package files. Returns their names.
+
+    The core has all groups, and what stands in for their modules under the old names.
+    Raises BuildError.
+    """
+    firmware, folder = root / "firmware", root / "build" / "mip"
+    packed = pack(firmware)
+    texts = {**packed.files, **dict(packed.stands_in.values())}
+    compiled = compile_all(packed, texts, root / "build" / "cache" / "packed")
+    keep_map(packed, root)
+    shutil.rmtree(folder, ignore_errors=True)
+    for path, file in compiled.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, folder / path)
+    names = {path.relative_to(firmware).as_posix(): name
+             for name, path in package_modules(firmware).items()}  # fmt: skip
+    alone = {path for path in packed.files if list(packed.of.values()).count(path) == 1}
+    number = f"{version(firmware)}+{packed.id}"
+    written = []
+    for file, paths in bundles(firmware).items():
+        places = {packed.of[names[path]] for path in paths}
+        if file == CORE:
+            places |= packed.files.keys() - alone
+            places |= {path for path, _ in packed.stands_in.values()}
+        else:
+            places &= alone
+        if places:
+            text = _as_text([f"{path}.mpy" for path in sorted(places)], number)
+            (folder / file).write_text(text, encoding="utf-8")
+            written.append(file)
+    return written
 
 
 def stale(firmware: Path) -> list[str]:
@@ -97,18 +137,23 @@ def write(firmware: Path) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """The command. Returns its exit code."""
-    firmware = find_root() / "firmware"
+    root = find_root()
+    firmware = root / "firmware"
     try:
         if arguments == ["--check"]:
             names = stale(firmware)
             for name in names:
-                print(f"firmware/{name} is not up to date: python -m lwm2m_host.board.mip")
+                print(f"firmware/{name} is not up to date: python -m lwm2m_host.board.mip --plain")
             return 1 if names else 0
-        if arguments:
-            print("usage: python -m lwm2m_host.board.mip [--check]", file=sys.stderr)
+        if arguments == ["--plain"]:
+            for name in write(firmware):
+                print(f"firmware/{name}")
+        elif arguments:
+            print("usage: python -m lwm2m_host.board.mip [--plain | --check]", file=sys.stderr)
             return 2
-        for name in write(firmware):
-            print(f"firmware/{name}")
+        else:
+            for name in write_packed(root):
+                print(f"build/mip/{name}")
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

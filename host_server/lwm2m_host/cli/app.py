@@ -26,6 +26,10 @@ _BOARD = {  # in the order in which a new board needs them
         "board.console:monitor",
         "Show the output of a board; keys go to it.",
     ),
+    "decode": Lazy(
+        "board.console:decode",
+        "Print the output of a board with tracebacks that name file and line of the source.",
+    ),
     "run": Lazy(
         "board.console:run",
         "Run a program on a board without copying it, and show its output.",

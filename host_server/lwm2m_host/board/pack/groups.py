@@ -77,6 +77,6 @@ def _add(
         return
     of[name] = group
     for node in modules[name].tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module in modules:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module in modules:
             _add(node.module, group, modules, members, of)
     members.append(name)

@@ -130,7 +130,7 @@ def _modules(tree: ast.Module, known: Mapping[str, str]) -> dict[str, str]:
 
 def _keys(tree: ast.Module) -> set[int]:
     """Strings that are keys, which are no names of attributes."""
-    found = set()
+    found: set[int] = set()
     members = {
         id(node.args[2])
         for node in ast.walk(tree)

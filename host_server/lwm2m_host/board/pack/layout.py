@@ -112,11 +112,10 @@ def _head(node: ast.stmt) -> str:
     """The line that a compound statement begins with."""
     if isinstance(node, ast.Try):
         return "try:"
-    ast.fix_missing_locations(node)
     kept = {name: getattr(node, name) for name in ("body", "orelse") if hasattr(node, name)}
     for name in kept:
         setattr(node, name, [] if name == "orelse" else [ast.Pass()])
-    line = ast.unparse(node).splitlines()[0]
+    line = ast.unparse(ast.fix_missing_locations(node)).splitlines()[0]
     for name, value in kept.items():
         setattr(node, name, value)
     return line

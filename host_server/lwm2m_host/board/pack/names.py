@@ -86,20 +86,29 @@ def _members(node: ast.ClassDef) -> set[str]:
 def documented(root: Path) -> set[str]:
     """The names in code in the documents of a checkout, and in the programs beside them."""
     found: set[str] = set()
-    texts = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
-    texts += sorted((root / "boards").glob("**/README.md"))
-    for path in texts:
-        inside = any(part in _DESCRIPTIONS for part in path.relative_to(root).parts)
-        if path.is_file() and not inside:
+    for path in documents(root):
+        if path.suffix == ".py":
+            found |= used_by(path.read_text(encoding="utf-8"))
+        else:
             for code in _CODE.findall(path.read_text(encoding="utf-8")):
                 if _ALONE.fullmatch(code):
                     found.update(_WORD.findall(code))
                 for groups in _NAME.findall(code):
                     found.update(_WORD.findall(" ".join(groups)))
-    programs = [*(root / "firmware").glob("*.py"), *(root / "boards").glob("*/example/*.py")]
-    for path in sorted(programs):
-        found |= used_by(path.read_text(encoding="utf-8"))
     return found
+
+
+def documents(root: Path) -> list[Path]:
+    """The documents for those who write applications, and the programs that come with them."""
+    found = [root / "README.md", *(root / "docs").rglob("*.md")]
+    found += (root / "boards").glob("**/README.md")
+    found = [
+        path
+        for path in found
+        if not any(part in _DESCRIPTIONS for part in path.relative_to(root).parts)
+    ]
+    found += [*(root / "firmware").glob("*.py"), *(root / "boards").glob("*/example/*.py")]
+    return sorted(path for path in found if path.is_file())
 
 
 def public(modules: Mapping[str, Module], documented: Iterable[str]) -> set[str]:
@@ -173,18 +182,18 @@ class Names:
                     self.keywords.add(node.arg)
                 elif isinstance(node, ast.alias):
                     others.update(node.name.split("."))
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    if id(node) not in docstrings:
+                elif isinstance(node, ast.Constant):
+                    if isinstance(node.value, str) and id(node) not in docstrings:
                         strings.add(node.value)
-        kept = self.public | strings | self.keywords | of_ports() | set(in_rom())
-        self.kept = kept
+        rom = set(in_rom())
+        self.kept = kept = self.public | strings | self.keywords | of_ports() | rom
         self.exposed = _exposed(modules, self.public)
         defined, derivable = _defined(modules, self.exposed)
-        taken = kept - set(in_rom()) | others | used.keys() | defined | self.public | strings
+        taken = kept - rom | others | used.keys() | defined | self.public | strings
         pool = [n for n in in_rom() if n not in taken and n not in self.keywords]
         # Nobody calls an attribute of his own so.
         rare = [n for n in pool if not n.islower() or len(n) > 15]
-        common = [n for n in pool if n not in set(rare)]
+        common = [n for n in pool if n.islower() and len(n) <= 15]
         if not rename:
             return
         for name in sorted(defined, key=lambda name: (-used[name], name)):
@@ -199,9 +208,9 @@ class Names:
             for name in () if module.open else module.tops:
                 # A module that stays one of its own may be imported as a whole.
                 private = name.startswith("_") or module.name in grouped
-                if private and name not in self.public and name not in in_rom() and pool:
-                    if not name.startswith("__"):
-                        self.globals[module.name, name] = pool.pop()
+                stays = name in self.public or name in rom or name.startswith("__")
+                if private and not stays and pool:
+                    self.globals[module.name, name] = pool.pop()
 
     def attribute(self, name: str) -> str:
         return self.attributes.get(name, name)
@@ -245,9 +254,9 @@ def _defined(modules: Mapping[str, Module], exposed: set[str]) -> tuple[set[str]
             if isinstance(node, ast.ClassDef):
                 found = _members(node)
                 for inner in ast.walk(node):
-                    if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store):
-                        if isinstance(inner.value, ast.Name) and inner.value.id == "self":
-                            found.add(inner.attr)
+                    match inner:
+                        case ast.Attribute(ast.Name("self"), name, ast.Store()):
+                            found.add(name)
                 everything |= found
                 if node.name in exposed:
                     derivable |= found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,15 +44,8 @@ class Packed:
     def id(self) -> str:
         return str(self.map["id"])
 
-    def path_for(self, module: str) -> str | None:
-        """The path of the file that has to be there for ``import module`` by an application, none
-        for one that the core stands in for."""
-        if module in self.stands_in:
-            return self.stands_in[module][0]
-        return None if module in self.aliases else self.of.get(module)
-
     def closure(self, modules: Iterable[str]) -> dict[str, str]:
-        """The files for applications that import `modules`: path -> text."""
+        """The files that have `modules` and all that those need: path -> text."""
         waiting = [self.of[name] for name in modules if name in self.of]
         found: dict[str, str] = {}
         while waiting:
@@ -59,10 +53,6 @@ class Packed:
             if path not in found:
                 found[path] = self.files[path]
                 waiting += self.needs[path]
-        for name in modules:
-            if name in self.stands_in:
-                path, text = self.stands_in[name]
-                found[path] = text
         return found
 
 
@@ -88,7 +78,7 @@ def pack(
     modules = source.read(package_modules(firmware), root)
     resolved = grouping.resolve(groups or firmware / grouping.FILE, modules)
     if imported is None:
-        imported = _imports((firmware / "main.py").read_text(encoding="utf-8"))
+        imported = imported_by((firmware / "main.py").read_text(encoding="utf-8"))
     imported = set(imported)
     documented = naming.documented(root) | set(used)
     public = naming.public(modules, documented)
@@ -123,6 +113,28 @@ def pack(
             stand_in = ast.unparse(standing_in(places, name)) + "\n"
             packed.stands_in[name] = (places.file_of(name), stand_in)
     _finish(packed, places, names, texts)
+    return packed
+
+
+def cached(firmware: Path, folder: Path, used: Iterable[str], imported: Iterable[str]) -> Packed:
+    """The same as `pack`, out of `folder` when nothing that it is made of has changed."""
+    root = firmware.parent
+    inputs = [*package_modules(firmware).values(), firmware / grouping.FILE]
+    inputs += [*naming.documents(root), *sorted(Path(__file__).parent.glob("*.*"))]
+    digest = hashlib.sha256(json.dumps([sorted(used), sorted(imported)]).encode())
+    for path in inputs:
+        digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    place = folder / f"{digest.hexdigest()[:24]}.json"
+    if place.is_file():
+        data = json.loads(place.read_text(encoding="utf-8"))
+        data["needs"] = {path: set(paths) for path, paths in data["needs"].items()}
+        return Packed(**data)
+    packed = pack(firmware, used=used, imported=imported)
+    data = {**vars(packed), "needs": {path: sorted(n) for path, n in packed.needs.items()}}
+    folder.mkdir(parents=True, exist_ok=True)
+    new = place.with_suffix(f".{os.getpid()}.new")
+    new.write_text(json.dumps(data), encoding="utf-8")
+    new.replace(place)
     return packed
 
 
@@ -175,7 +187,7 @@ def _imports_of(
     return out
 
 
-def _imports(text: str) -> set[str]:
+def imported_by(text: str) -> set[str]:
     """The modules that a program imports by name."""
     found = set()
     for node in ast.walk(ast.parse(text)):
@@ -188,7 +200,7 @@ def _imports(text: str) -> set[str]:
 
 
 def _needs(text: layout.Text, places: Places) -> set[str]:
-    names = _imports(str(text))
+    names = imported_by(str(text))
     found = {place.file for place in places.all.values() if place.name in names}
     return found | {places.all[places.package].file}
 
@@ -219,9 +231,7 @@ def _finish(
             if name != new
         },
         "files": {
-            packed.called[path]: [
-                origin and list(origin) for origin in text.origins
-            ]
+            packed.called[path]: [origin and list(origin) for origin in text.origins]
             for path, text in texts.items()
         },
     }

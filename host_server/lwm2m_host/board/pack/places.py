@@ -70,7 +70,9 @@ class Places:
         room, _, last = module.partition(".")[2].rpartition(".")
         outer, _, inner = room.partition(".")
         folder = inner if outer in self.flat else room
-        return "/".join([self.package, *folder.split("."), last] if folder else [self.package, last])
+        return "/".join(
+            [self.package, *folder.split("."), last] if folder else [self.package, last]
+        )
 
     def _add(self, place: Place) -> None:
         self.all[place.name] = place

@@ -35,7 +35,9 @@ def constant(value: Any) -> ast.expr:
     return ast.parse(repr(value), mode="eval").body
 
 
-def rewrite(module: Module, places: Places, names: Names, imports: dict[str, Any]) -> list[ast.stmt]:
+def rewrite(
+    module: Module, places: Places, names: Names, imports: dict[str, Any]
+) -> list[ast.stmt]:
     """The statements of a module in its place. What it needs of other places is added to
     `imports`: the name that it has here -> (place, name there). Raises BuildError."""
     return _Rewriter(module, places, names, imports).statements()
@@ -140,7 +142,9 @@ class _Rewriter(ast.NodeTransformer):
             if isinstance(value, ast.AST):
                 setattr(node, name, self.visit(value))
             elif isinstance(value, list) and not (value and isinstance(value[0], ast.stmt)):
-                setattr(node, name, [self.visit(v) if isinstance(v, ast.AST) else v for v in value])
+                setattr(
+                    node, name, [self.visit(v) if isinstance(v, ast.AST) else v for v in value]
+                )
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
@@ -231,10 +235,9 @@ class _Rewriter(ast.NodeTransformer):
         for inner in inner_nodes(node.body):
             if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store | ast.Del):
                 bind(inner.id)
-            elif isinstance(inner, Function | ast.ClassDef):
-                bind(inner.name)
-            elif isinstance(inner, ast.ExceptHandler) and inner.name:
-                bind(inner.name)
+            elif isinstance(inner, Function | ast.ClassDef | ast.ExceptHandler):
+                if inner.name:
+                    bind(inner.name)
             elif isinstance(inner, ast.Nonlocal):
                 others.update(inner.names)
             elif isinstance(inner, ast.Import | ast.ImportFrom):
@@ -275,7 +278,9 @@ class _Rewriter(ast.NodeTransformer):
     def _rename_arguments(self, node: Function, scope: Scope, private: bool) -> None:
         """Give arguments that nobody can name names that are there anyway."""
         here = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        here |= {arg.arg for n in ast.walk(node) if isinstance(n, ast.arguments) for arg in arguments(n)}
+        here |= {
+            arg.arg for n in ast.walk(node) if isinstance(n, ast.arguments) for arg in arguments(n)
+        }
         here |= {alias.asname or alias.name for n in ast.walk(node)
                  if isinstance(n, ast.Import | ast.ImportFrom) for alias in n.names}  # fmt: skip
         pool = [n for n in PARAMETERS if n not in here and n not in self.place.taken]
@@ -296,7 +301,7 @@ class _Rewriter(ast.NodeTransformer):
         self.scopes.pop()
         return node
 
-    def _comprehension(self, node: Any) -> ast.AST:
+    def _comprehension(self, node: Any) -> Any:
         first = node.generators[0]
         first.iter = self.visit(first.iter)
         bound = {
@@ -315,7 +320,7 @@ class _Rewriter(ast.NodeTransformer):
             if hasattr(node, name):
                 setattr(node, name, self.visit(getattr(node, name)))
         self.scopes.pop()
-        return node  # type: ignore[no-any-return]
+        return node
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 

@@ -170,7 +170,9 @@ def _find(
     module: Module, node: ast.ImportFrom, where: str, name: str, modules: Mapping[str, Module]
 ) -> None:
     if f"{where}.{name}" in modules:
-        module.refuse(node, f"the module {where}.{name} is used as an object: import what is in it")
+        module.refuse(
+            node, f"the module {where}.{name} is used as an object: import what is in it"
+        )
     if where not in modules:
         module.refuse(node, f"no module {where}")
 
@@ -178,14 +180,17 @@ def _find(
 def _refuse_outside(module: Module) -> None:
     """Refuse to set an attribute of what is imported, and any use of a module of the package but
     that of what is in it."""
+    imported = {**module.outer, **module.whole}
     inside = {id(n.value) for n in ast.walk(module.tree) if isinstance(n, ast.Attribute)}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Name) and node.id in module.whole and id(node) not in inside:
             module.refuse(node, f"{module.whole[node.id]} is used as an object")
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             base = node.value
-            if isinstance(base, ast.Name) and base.id in {**module.outer, **module.whole} and not _rebound(
-                module, base.id
+            if (
+                isinstance(base, ast.Name)
+                and base.id in imported
+                and not _rebound(module, base.id)
             ):
                 module.refuse(node, f"{ast.unparse(node)} is set from outside")
 
@@ -211,7 +216,8 @@ def _evaluate(module: Module, modules: Mapping[str, Module]) -> None:
         value = const_value(node)
         if value is None:
             continue
-        assert isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        assert isinstance(node, ast.Assign)
+        assert isinstance(node.targets[0], ast.Name)
         try:
             code = compile(ast.Expression(value), module.name, "eval")
             result = eval(code, {"__builtins__": {}}, {**known, **module.consts})

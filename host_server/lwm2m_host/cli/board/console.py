@@ -11,6 +11,7 @@ import typer
 
 from ...board import monitor as monitoring
 from ...board import onboard
+from ...board.pack.traceback import Decoder
 from ...board.remote import Remote
 from ...checkout import find_root
 from ..failure import WrongArgument
@@ -25,11 +26,14 @@ def monitor(
 ) -> None:
     """Show the output of a board; keys go to it.
 
+    Tracebacks of packed code name file and line of the source.
     Ctrl-] ends it, Ctrl-C stops the program there.
     """
 
+    decoder = Decoder(find_root())
+
     def out(text: str) -> None:
-        sys.stdout.write(text)
+        sys.stdout.write(decoder.text(text))
         sys.stdout.flush()
 
     def note(text: str) -> None:
@@ -41,6 +45,22 @@ def monitor(
             if keys is not None:
                 note(f"{where}; Ctrl-] ends this")
             monitoring.watch(where, out, note, keys=keys, for_s=for_s)
+
+
+def decode(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Output of a board; standard input.")
+    ] = None,
+) -> None:
+    """Print the output of a board with tracebacks that name file and line of the source."""
+    decoder = Decoder(find_root())
+    try:
+        lines = sys.stdin if file is None else file.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise WrongArgument(f"{file}: {error.strerror}") from None
+    with lines:
+        for line in decoder.lines(lines):
+            sys.stdout.write(line)
 
 
 def run(

@@ -14,6 +14,8 @@ from ...board.boards import Board
 from ...board.building import Item
 from ...board.deploying import Plan, Report, State
 from ...board.modules import Program
+from ...board.pack import deployment
+from ...board.pack.deployment import Packer
 from ...checkout import find_root
 from ...terminal import print_json
 from ..failure import Failure, WrongArgument
@@ -38,6 +40,9 @@ AppOnly = Annotated[
     bool, typer.Option("--app-only", help="Not the package: it is frozen, or from mip.")
 ]
 Source = Annotated[bool, typer.Option("--source", help="The .py files, not compiled.")]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="The package's modules as they are, not packed into few.")
+]
 Config = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Where config.json and keys.json are: firmware/."),
@@ -65,12 +70,18 @@ class Options:
     to: str
     app_only: bool
     source: bool
+    plain: bool
     config: Path | None
     verify: bool
     factory: bool
     restart: bool
     dry_run: bool
     json: bool
+
+    @property
+    def packed(self) -> bool:
+        """True when the package goes along, packed."""
+        return not (self.plain or self.source or self.app_only)
 
     @property
     def quiet(self) -> bool:
@@ -86,6 +97,7 @@ def deploy(
     to: To = "files",
     app_only: AppOnly = False,
     source: Source = False,
+    plain: Plain = False,
     config: Config = None,
     verify: Verify = False,
     factory: Factory = False,
@@ -102,7 +114,7 @@ def deploy(
     if to not in TARGETS:
         raise WrongArgument(f"--to is files, romfs or frozen, not {to}")
     given = Options(
-        board, port, app, tuple(extra or ()), to, app_only, source, config, verify, factory,
+        board, port, app, tuple(extra or ()), to, app_only, source, plain, config, verify, factory,
         restart, dry_run, json,
     )  # fmt: skip
     with failing():
@@ -118,11 +130,12 @@ def _deploy(given: Options, firmware: Path) -> None:
     place = remote.Remote(the_port(given.port))
     known = boards.load_all()
     settings = _settings(given.config, firmware)
-    state = _survey(place, given, firmware, known.values(), settings)
+    packer = Packer(firmware, given.extra)
+    state = _survey(place, given, firmware, known.values(), settings, packer)
     chosen = remote.choose(known, given.board, state.identity)
     _check_version(state, given.source)
     program = _program(given, firmware, chosen.modules)
-    items = _built(chosen, program, given)
+    items = _built(chosen, program, given, packer)
     if given.to == "romfs":
         items = _to_romfs(place, chosen, items)
     if given.config is None:
@@ -167,15 +180,19 @@ def _survey(
     firmware: Path,
     known: Iterable[Board],
     settings: list[Item],
+    packer: Packer,
 ) -> State:
     """The state of the board. Which board it is, and so what belongs on it, is known only
     afterwards: it is asked for the modules of every board."""
     asked = {module for board in known for module in board.modules}
-    files = _program(given, firmware, asked).files
-    named = [
-        Item(target if given.source else building.compiled_name(target), path, -1, "")
-        for target, path in files.items()
-    ]
+    program = _program(given, firmware, asked)
+    if given.packed:
+        targets = packer.program(program).targets
+    elif given.source:
+        targets = list(program.files)
+    else:
+        targets = [building.compiled_name(target) for target in program.files]
+    named = [Item(target, firmware, -1, "") for target in targets]
     return deploying.survey(place, [*named, *settings], verify=given.verify)
 
 
@@ -187,9 +204,13 @@ def _check_version(state: State, source: bool) -> None:
         )
 
 
-def _built(board: Board, program: Program, given: Options) -> list[Item]:
+def _built(board: Board, program: Program, given: Options, packer: Packer) -> list[Item]:
     with progress_bar(counted=True) as progress:
         task = progress.add_task("compiling", total=len(program.files), visible=not given.quiet)
+        if given.packed:
+            packed = packer.program(program)
+            progress.update(task, total=len(packed.targets))
+            return deployment.build(board, packed, lambda _: progress.advance(task))
         return building.build(
             board,
             program.files,

@@ -1,0 +1,99 @@
+"""Tracebacks of packed code, in terms of the sources.
+
+Each build has a number, which is in the names of its modules: ``File "core-8bd9", line 120, in
+step``. Its map is in build/maps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .building import maps
+
+_PLACE = re.compile(r'^(\s*)File "(\w+-([0-9a-f]{4}))", line (\d+), in (\S+)')
+_BEGINS = '  File "'
+_MISSING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
+
+
+class Decoder:
+    """Makes lines readable as they come. `root`: the checkout, in which the maps are."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._last = ""  # number of the build that the last place was in
+        self._held = ""  # the beginning of a line that may be one
+        self._begun = False  # is a part of this line out already?
+
+    def line(self, line: str) -> str:
+        """A line of output, with the place in the source when it is one in packed code."""
+        place = _PLACE.match(line)
+        if place:
+            indent, called, self._last, number, name = place.groups()
+            return self._place(line, indent, called, int(number), name, line[place.end() :])
+        if self._last and line and not line[0].isspace():
+            line = _MISSING.sub(self._names, line)
+            self._last = ""
+        return line
+
+    def lines(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            yield self.line(line)
+
+    def text(self, text: str) -> str:
+        """The same for output as it comes, in pieces: what may become a place in packed code is
+        held back until its line is whole."""
+        out = []
+        for line in (self._held + text).splitlines(keepends=True):
+            self._held = ""
+            if line.endswith("\n"):
+                out.append(line if self._begun else self.line(line))
+                self._begun = False
+            elif self._begun or not self._may_be_place(line):
+                out.append(line)
+                self._begun = True
+            else:
+                self._held = line
+        return "".join(out)
+
+    def _may_be_place(self, begun: str) -> bool:
+        return bool(self._last) or begun.startswith(_BEGINS) or _BEGINS.startswith(begun)
+
+    def _place(
+        self, line: str, indent: str, called: str, number: int, name: str, rest: str
+    ) -> str:
+        table = _map(self._root, self._last)
+        if table is None:
+            note = f"  (build {self._last} is not in {maps(self._root)})"
+            ended = "\n" if line.endswith("\n") else ""
+            return line.rstrip("\n") + note + ended
+        origins = table["files"].get(called, [])
+        origin = origins[number - 1] if 0 < number <= len(origins) else None
+        if origin is None:
+            return line
+        file, source_line, where = origin
+        where = where or "<module>"
+        if name == "<module>":
+            where = name
+        return f'{indent}File "{file}", line {source_line}, in {where}{rest}'
+
+    def _names(self, found: re.Match[str]) -> str:
+        table = _map(self._root, self._last) or {"attributes": {}, "globals": {}}
+        classes = {new: key.partition(":")[2] for key, new in table["globals"].items()}
+        attributes = {new: name for name, new in table["attributes"].items()}
+        cls = classes.get(found[1], found[1])
+        return f"'{cls}' object has no attribute '{attributes.get(found[2], found[2])}'"
+
+
+@cache
+def _map(root: Path, number: str) -> dict[str, Any] | None:
+    path = maps(root) / f"{number}.json"
+    try:
+        table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return table
