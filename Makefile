@@ -14,7 +14,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files pack pack-tests test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -28,8 +28,17 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 		$$2 != "total" { printf "%8d  %s\n", $$1, $$2; sum += $$1; n++ } \
 		END { printf "%8d  bytes in %d modules, %s\n", sum, n, "$(MPY_OPT)" }'
 
-test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", CORES=2, MP_SOURCE=mpy)
+pack: setup ## pack the firmware into few, smaller modules: build/packed, with the sizes
+	@$(PYTHON_BIN) -m lwm2m_host.board.pack
+
+# The tests of the firmware in terms of the packed one too
+pack-tests: setup
+	@$(PYTHON_BIN) -m lwm2m_host.board.pack --tests --quiet
+
+test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter py mpy,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", CORES=2, MP_SOURCE=mpy or packed)
 	$(PYTHON_BIN) -m pytest --numprocesses $(CORES) $(TEST_DIRS) $(PYTEST_ARGS)
+	$(if $(MP_SOURCE)$(PYTEST_ARGS),,MP_SOURCE=packed MP_WIDTHS=32 \
+		$(PYTHON_BIN) -m pytest --numprocesses $(CORES) tests/firmware)
 
 test-matrix: setup ## the firmware's tests by each version of MicroPython: Debian's two, and PyPI's
 	MP_MATRIX=all $(PYTHON_BIN) -m pytest --numprocesses $(CORES) tests/firmware $(PYTEST_ARGS)
@@ -43,7 +52,7 @@ format: setup ## let ruff fix and format everything
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup mpy-files ## measure speed, memory and sizes
+bench: setup mpy-files pack-tests ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
 
 slow: setup ## the slow tests: a network at its worst, a power cut at each write, a board with a cable, the emulated RP2040

@@ -38,5 +38,6 @@ board-doctor: setup ## what is missing for work with boards, and how to get it
 board-unix: setup ## a board without hardware, until Ctrl-C; prints the port to deploy to
 	@$(BOARD_COMMAND) unix $(ARGS)
 
-board-packages: setup ## write what mip installs: firmware/package*.json
+board-packages: setup ## write what mip installs: build/mip, packed, and firmware/package*.json
 	@.venv/bin/python -m lwm2m_host.board.mip
+	@.venv/bin/python -m lwm2m_host.board.mip --plain

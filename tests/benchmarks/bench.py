@@ -17,7 +17,17 @@ from pathlib import Path
 
 import block_bench
 import observe_bench
-from device_runs import MPY, ROOT, SCRIPTS, BenchError, compile_mpy, finish, prepare, running
+from device_runs import (
+    MPY,
+    PACKED,
+    ROOT,
+    SCRIPTS,
+    BenchError,
+    compile_mpy,
+    finish,
+    prepare,
+    running,
+)
 from format_bench import measure_formats
 from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
 from rich.console import Console
@@ -37,6 +47,10 @@ TARGETS: dict[str, tuple[str, float]] = {
     **{f"format.{name}.scalar.encode.heap_bytes": ("<=", 0) for name in ("tlv", "text", "cbor")},
     "registered.heap_bytes": ("<=", 32 * 1024),
     "min_heap.cycle.kb": ("<=", 56),
+    "packed.registered.heap_bytes": ("<=", 28_500),
+    "packed.min_heap.cycle.kb": ("<=", 46),
+    "packed.import_ratio": ("<=", 0.35),
+    "packed.serve_read.ratio": (">=", 0.97),
     "serve_read.garbage_bytes": ("<=", 192),
     "serve_read.echo_ratio": (">=", 0.3),
     "block.up.blocks_per_s": (">=", 500),
@@ -75,11 +89,17 @@ def measure_codec(metrics: Metrics, baseline: Path | None) -> None:
         metrics[f"codec.{name}.ratio"] = metrics[us] / metrics[f"microcoapy.{us}"]
 
 
-def measure_footprint(metrics: Metrics) -> None:
-    """import.core, registered, mpy.core and mpy.total."""
-    with Peer() as peer, running("footprint", peer.uri) as process:
+def footprint(modules: Path = MPY) -> tuple[str, str]:
+    """The heap of the imports and of a registered client, and the modules that are loaded."""
+    with Peer() as peer, running("footprint", peer.uri, modules=modules) as process:
         peer.expect(process, POST)
         numbers, names = finish(process).splitlines()
+    return numbers, names
+
+
+def measure_footprint(metrics: Metrics) -> None:
+    """import.core, registered, mpy.core and mpy.total."""
+    numbers, names = footprint()
     imported, registered = numbers.split()
     metrics["import.core.heap_bytes"] = int(imported)
     metrics["registered.heap_bytes"] = int(registered)
@@ -98,12 +118,12 @@ def module_file(name: str) -> Path:
     raise BenchError(f"{name}: no compiled file")
 
 
-def cycle_completes(heap_kb: int) -> bool:
+def cycle_completes(heap_kb: int, modules: Path = MPY) -> bool:
     """Register, read, write, execute, two updates and de-register within this heap."""
     try:
         with (
             Peer(patience_s=1.0) as peer,
-            running("cycle", peer.uri, heap=f"{heap_kb}k") as process,
+            running("cycle", peer.uri, heap=f"{heap_kb}k", modules=modules) as process,
         ):
             peer.expect(process, POST)
             peer.request(process, GET, "/3/0", expected=CONTENT)
@@ -119,18 +139,24 @@ def cycle_completes(heap_kb: int) -> bool:
     return True
 
 
-def measure_min_heap(metrics: Metrics) -> None:
-    """min_heap.cycle: by bisection; a size is enough when three runs in a row complete."""
+def min_heap_kb(modules: Path = MPY) -> int:
+    """Smallest heap for the cycle, by bisection; a size is enough when three runs in a row
+    complete."""
     low, high = 8, 256
-    if not cycle_completes(high):
+    if not cycle_completes(high, modules):
         raise BenchError(f"min_heap.cycle: does not complete in {high} kB")
     while high - low > 1:
         middle = (low + high) // 2
-        if all(cycle_completes(middle) for _ in range(3)):
+        if all(cycle_completes(middle, modules) for _ in range(3)):
             high = middle
         else:
             low = middle
-    metrics["min_heap.cycle.kb"] = high
+    return high
+
+
+def measure_min_heap(metrics: Metrics) -> None:
+    """min_heap.cycle."""
+    metrics["min_heap.cycle.kb"] = min_heap_kb()
 
 
 def measure_garbage(metrics: Metrics) -> None:
@@ -202,6 +228,35 @@ def measure_speed(metrics: Metrics) -> None:
         metrics[f"serve_read.{part}echo_ratio"] = ratio
 
 
+def measure_packed(metrics: Metrics) -> None:
+    """packed.*: the same of build/packed; times as ratios to the plain modules, in turns."""
+    imported, registered = footprint(PACKED)[0].split()
+    metrics["packed.import.core.heap_bytes"] = int(imported)
+    metrics["packed.registered.heap_bytes"] = int(registered)
+    metrics["packed.mpy.core.bytes"] = (PACKED / "lwm2m" / "__init__.mpy").stat().st_size
+    metrics["packed.min_heap.cycle.kb"] = min_heap_kb(PACKED)
+    took: dict[Path, list[int]] = {MPY: [], PACKED: []}
+    for _ in range(SPEED_ROUNDS):
+        for modules, times in took.items():
+            with running("imports", heap=SPEED_HEAP, modules=modules) as process:
+                times.append(int(finish(process)))
+    median = {modules: statistics.median(times) for modules, times in took.items()}
+    metrics["packed.import_ratio"] = median[PACKED] / median[MPY]
+    with (
+        Peer() as plain,
+        Peer() as packed,
+        running("serve", plain.uri, heap=SPEED_HEAP) as device,
+        running("serve", packed.uri, heap=SPEED_HEAP, modules=PACKED) as packed_device,
+    ):
+        plain.expect(device, POST)
+        packed.expect(packed_device, POST)
+        ratios = []
+        for _ in range(SPEED_ROUNDS):
+            before = throughput(plain, WINDOW)
+            ratios.append(2 * throughput(packed, WINDOW) / (before + throughput(plain, WINDOW)))
+        metrics["packed.serve_read.ratio"] = statistics.median(ratios)
+
+
 def measure_endurance(metrics: Metrics) -> None:
     """fuzz.* and soak.*: what `make fuzz` and `make soak` have found for this very firmware.
 
@@ -252,6 +307,7 @@ def main() -> int:
         measure_codec(metrics, Path(named).expanduser().resolve() if named else None)
         measure_footprint(metrics)
         measure_min_heap(metrics)
+        measure_packed(metrics)
         measure_garbage(metrics)
         measure_speed(metrics)
         metrics.update(block_bench.measure())

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MPY = ROOT / "build" / "mpy"
+PACKED = ROOT / "build" / "packed"
 SCRIPTS = ROOT / "build" / "bench"
 INTERPRETER = ROOT / "build" / "micropython" / "mp32"
 
@@ -45,11 +46,13 @@ def prepare() -> None:
         compile_mpy(source, SCRIPTS / f"{source.stem}.mpy")
 
 
-def start(script: str, *arguments: str, heap: str = "4m") -> subprocess.Popen[str]:
-    """Start a program; end it with `stop`."""
+def start(
+    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY
+) -> subprocess.Popen[str]:
+    """Start a program with the firmware in `modules`; end it with `stop`."""
     return subprocess.Popen(
         [INTERPRETER, "-X", f"heapsize={heap}", "-m", script, *arguments],
-        cwd=MPY,
+        cwd=modules,
         env={**os.environ, "MICROPYPATH": "../bench"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -66,9 +69,11 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 
 @contextlib.contextmanager
-def running(script: str, *arguments: str, heap: str = "4m") -> Iterator[subprocess.Popen[str]]:
+def running(
+    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY
+) -> Iterator[subprocess.Popen[str]]:
     """A program while it runs; what it has printed is added to what goes wrong."""
-    process = start(script, *arguments, heap=heap)
+    process = start(script, *arguments, heap=heap, modules=modules)
     try:
         yield process
     except Exception as problem:

@@ -14,6 +14,7 @@ Comments at the very top of a file direct it:
 MP_MATRIX=all in the environment runs every file by every version (`make test-matrix`).
 MP_SOURCE in the environment takes another form of the firmware than the source: "mpy", compiled
 (build/mpy), or "packed" (build/packed, with these tests in terms of it in build/packed/tests).
+MP_WIDTHS=32 takes one width only, for files that name none.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ class FirmwareFile(pytest.File):
         self.widths = (64, 32)
         self.heapsize = "1m"
         self.timeout_s = 300.0
+        if chosen := os.environ.get("MP_WIDTHS"):
+            self.widths = tuple(int(width) for width in chosen.split(","))
         self.matrix = os.environ.get("MP_MATRIX") == "all"
         self._obey(source)
         self.runs: dict[tuple[str, int], Outcomes] = {}

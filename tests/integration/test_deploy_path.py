@@ -482,8 +482,11 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
 ) -> None:
     config = config_in(tmp_path)
     base = ["deploy", "--port", board.port, "--config", str(config)]
+    plain = cli(*base, "--dry-run", "--plain").stdout
+    assert re.search(r"^copy    lwm2m/client.mpy  \d+ bytes$", plain, re.MULTILINE)
     said = cli(*base, "--dry-run").stdout
-    assert re.search(r"^copy    lwm2m/client.mpy  \d+ bytes$", said, re.MULTILINE)
+    assert re.search(r"^copy    lwm2m/__init__.mpy  \d{5} bytes$", said, re.MULTILINE)
+    assert "lwm2m/client.mpy" not in said
     assert said.endswith("0 unchanged; nothing was done\n")
     board.stop()
     assert on_flash(board) == {}

@@ -19,11 +19,11 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..checkout import find_root
 from .errors import BuildError
-from .modules import PACKAGE, find, package_modules
+from .modules import PACKAGE, dotted, find, package_modules
 from .pack.building import compile_all, keep_map
 from .pack.packing import pack
 
@@ -97,13 +97,11 @@ def write_packed(root: Path) -> list[str]:
     for path, file in compiled.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, folder / path)
-    names = {path.relative_to(firmware).as_posix(): name
-             for name, path in package_modules(firmware).items()}  # fmt: skip
     alone = {path for path in packed.files if list(packed.of.values()).count(path) == 1}
     number = f"{version(firmware)}+{packed.id}"
     written = []
     for file, paths in bundles(firmware).items():
-        places = {packed.of[names[path]] for path in paths}
+        places = {packed.of[dotted(PurePosixPath(path))] for path in paths}
         if file == CORE:
             places |= packed.files.keys() - alone
             places |= {path for path, _ in packed.stands_in.values()}
@@ -146,14 +144,14 @@ def main(arguments: list[str]) -> int:
                 print(f"firmware/{name} is not up to date: python -m lwm2m_host.board.mip --plain")
             return 1 if names else 0
         if arguments == ["--plain"]:
-            for name in write(firmware):
-                print(f"firmware/{name}")
+            for file in write(firmware):
+                print(f"firmware/{file}")
         elif arguments:
             print("usage: python -m lwm2m_host.board.mip [--plain | --check]", file=sys.stderr)
             return 2
         else:
-            for name in write_packed(root):
-                print(f"build/mip/{name}")
+            for file in write_packed(root):
+                print(f"build/mip/{file}")
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

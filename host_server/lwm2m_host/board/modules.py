@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from .errors import BuildError
 
@@ -40,7 +40,7 @@ def package_modules(firmware: Path) -> dict[str, Path]:
     }
 
 
-def dotted(path: Path) -> str:
+def dotted(path: PurePath) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 

@@ -27,8 +27,14 @@ STOP_TIMEOUT_S = 3.0
 OUTPUT_LIMIT = 1_000_000  # characters that are kept, the newest ones
 
 
+_FOLDERS = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed"}
+
+
 class UnixDeviceError(Lwm2mError):
     """No program to start, or it ended when it should not have."""
+
+
+_FOLDERS = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed"}
 
 
 class UnixDevice(Lifecycle):
@@ -39,7 +45,8 @@ class UnixDevice(Lifecycle):
     env: further environment variables.
     width: 64 or 32 bits.
     heap: heap size as ``-X heapsize`` takes it, for example "64k".
-    source: "py" runs the sources, "mpy" the compiled modules in build/mpy; by default what
+    source: "py" runs the sources, "mpy" the compiled modules in build/mpy, "packed" those in
+        build/packed; by default what
         MP_SOURCE in the environment says, else "py".
     path: folders to put in front of MICROPYPATH.
     """
@@ -63,8 +70,8 @@ class UnixDevice(Lifecycle):
         self.heap = heap
         self.source = source or os.environ.get("MP_SOURCE") or "py"
         self.path = [Path(item).absolute() for item in path]
-        if self.source not in ("py", "mpy"):
-            raise UnixDeviceError(f'source is "py" or "mpy", not {self.source!r}')
+        if self.source not in _FOLDERS:
+            raise UnixDeviceError(f"source is one of {', '.join(_FOLDERS)}, not {self.source!r}")
         self._copy: TemporaryDirectory[str] | None = None
         self._output = ""
         self._process: asyncio.subprocess.Process | None = None
@@ -96,7 +103,7 @@ class UnixDevice(Lifecycle):
 
     def _environment(self) -> dict[str, str]:
         """The variables it starts with: MICROPYPATH, and those given."""
-        modules = self.root / ("build/mpy" if self.source == "mpy" else "firmware")
+        modules = self.root / _FOLDERS[self.source]
         folders = [*self.path, modules]
         if self.script.parent != self.root / "firmware":
             folders.append(self.script.parent)
@@ -109,7 +116,7 @@ class UnixDevice(Lifecycle):
     def _program(self) -> Path:
         """The file to run. MicroPython searches its folder first: with compiled modules it is a
         copy in a folder of its own, so that the sources beside the original do not win."""
-        if self.source != "mpy":
+        if self.source == "py":
             return self.script
         self._copy = TemporaryDirectory(prefix="lwm2m-")
         return Path(shutil.copy(self.script, self._copy.name))

@@ -19,7 +19,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from .source import Function, Module, arguments, is_docstring
+from .source import Function, Module, arguments
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -170,7 +170,7 @@ class Names:
         strings: set[str] = set()
         for module in modules.values():
             others |= {*module.tops, *module.consts, *module.outer, *module.own}
-            docstrings = _docstrings(module.tree)
+            strings |= _strings(module.tree)
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.Attribute):
                     used[node.attr] += 1
@@ -182,9 +182,6 @@ class Names:
                     self.keywords.add(node.arg)
                 elif isinstance(node, ast.alias):
                     others.update(node.name.split("."))
-                elif isinstance(node, ast.Constant):
-                    if isinstance(node.value, str) and id(node) not in docstrings:
-                        strings.add(node.value)
         rom = set(in_rom())
         self.kept = kept = self.public | strings | self.keywords | of_ports() | rom
         self.exposed = _exposed(modules, self.public)
@@ -216,14 +213,21 @@ class Names:
         return self.attributes.get(name, name)
 
 
-def _docstrings(tree: ast.AST) -> set[int]:
-    return {
+def _strings(tree: ast.AST) -> set[str]:
+    """The strings of a module but for its docstrings."""
+    skipped = {
         id(node.body[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | Function)
         and node.body
-        and is_docstring(node.body[0])
         and isinstance(node.body[0], ast.Expr)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in skipped
     }
 
 

@@ -109,7 +109,7 @@ def pack(
         packed.needs[place.file] = _needs(text, places)
         packed.of.update((module.name, place.file) for module in place.members)
     for name in modules:
-        if name in resolved.of and name not in packed.aliases:
+        if name in resolved.of and name not in (places.package, *packed.aliases):
             stand_in = ast.unparse(standing_in(places, name)) + "\n"
             packed.stands_in[name] = (places.file_of(name), stand_in)
     _finish(packed, places, names, texts)
@@ -128,6 +128,7 @@ def cached(firmware: Path, folder: Path, used: Iterable[str], imported: Iterable
     if place.is_file():
         data = json.loads(place.read_text(encoding="utf-8"))
         data["needs"] = {path: set(paths) for path, paths in data["needs"].items()}
+        data["stands_in"] = {name: tuple(pair) for name, pair in data["stands_in"].items()}
         return Packed(**data)
     packed = pack(firmware, used=used, imported=imported)
     data = {**vars(packed), "needs": {path: sorted(n) for path, n in packed.needs.items()}}
