@@ -30,7 +30,17 @@ TOOLS = {"serve", "demo", "board", "devices", "observations", "events", "history
     "new-object",
     "relay",
 }
-BOARD_TOOLS = {"detect", "flash", "provision", "deploy", "monitor", "run", "doctor", "unix"}
+BOARD_TOOLS = {
+    "detect",
+    "flash",
+    "provision",
+    "deploy",
+    "monitor",
+    "decode",
+    "run",
+    "doctor",
+    "unix",
+}
 
 
 def room(module: str) -> str:

@@ -94,9 +94,9 @@ def write_packed(root: Path) -> list[str]:
     compiled = compile_all(packed, texts, root / "build" / "cache" / "packed")
     keep_map(packed, root)
     shutil.rmtree(folder, ignore_errors=True)
-    for path, file in compiled.items():
+    for path, made in compiled.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, folder / path)
+        shutil.copyfile(made, folder / path)
     alone = {path for path in packed.files if list(packed.of.values()).count(path) == 1}
     number = f"{version(firmware)}+{packed.id}"
     written = []

@@ -1,4 +1,4 @@
-"""`make pack`: the package packed, into build/packed.
+"""The command of `make pack`: the package packed, into build/packed.
 
     python -m lwm2m_host.board.pack [--plain-names] [--tests] [--check]
 
@@ -87,7 +87,7 @@ def write_tests(packed: Packed, root: Path) -> None:
 
 
 def translation_of(packed: Packed, folders: Mapping[str, str]) -> Translation:
-    """What a program that looks at the inside of the package has to write instead."""
+    """The names for a program that looks at the inside of the package."""
     names = {}
     for table in ("globals", "outer"):
         for key, new in packed.map[table].items():

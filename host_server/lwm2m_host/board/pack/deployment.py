@@ -63,7 +63,7 @@ class Packer:
         return PackedProgram(own, files, self._packed)
 
     def _wanted(self, module: str) -> bool:
-        """Is a module one that was asked for besides?"""
+        """True for a module that was asked for besides."""
         for text in self._extra:
             name = text if text.split(".")[0] == PACKAGE else f"{PACKAGE}.{text}"
             if module == name or module.startswith(name + "."):

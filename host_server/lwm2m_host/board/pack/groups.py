@@ -1,4 +1,4 @@
-"""What is loaded together: firmware/pack.toml, checked against the package.
+"""Groups of modules that are loaded together: firmware/pack.toml, checked against the package.
 
 A group has roots, the modules that the package itself loads on demand; with them comes what they
 import at their tops, as far as no group before has it. A module of no group stays one of its own.

@@ -126,7 +126,7 @@ def public(modules: Mapping[str, Module], documented: Iterable[str]) -> set[str]
 
 
 def _of_class(node: ast.ClassDef, *, all_of_it: bool) -> set[str]:
-    """What a class that applications may use lets them use."""
+    """The names that a class which applications may use has for them."""
     found = {node.name, *_in_quotes(ast.get_docstring(node))}
     for inner in node.body:
         if isinstance(inner, Function):
@@ -147,7 +147,7 @@ def _in_quotes(text: str | None) -> set[str]:
 
 
 class Names:
-    """What names become: `attributes` for those behind a dot, `globals` for (module, name).
+    """New names: `attributes` for those behind a dot, `globals` for (module, name).
 
     exposed: classes from which applications may derive, or on which they may set attributes: what
     is private in them becomes a name that no program uses by chance.

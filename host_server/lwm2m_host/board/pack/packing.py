@@ -24,7 +24,7 @@ FORMAT = 1  # of what comes out: counts up when that changes
 
 @dataclass
 class Packed:
-    """What was made.
+    """The packed package.
 
     files: path without a suffix -> text of a module. called: path -> its name in tracebacks.
     needs: path -> paths of the modules that it imports, at once or later. of: module of the

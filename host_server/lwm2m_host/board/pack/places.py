@@ -1,5 +1,4 @@
-"""Where a module goes: into a group, or into a file of its own; and under which name its globals
-are known there."""
+"""Places of modules: a group, or a file of its own; and the names of their globals there."""
 
 from __future__ import annotations
 

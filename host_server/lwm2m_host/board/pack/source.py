@@ -196,7 +196,7 @@ def _refuse_outside(module: Module) -> None:
 
 
 def _rebound(module: Module, name: str) -> bool:
-    """Is a name that the module binds bound again inside of it?"""
+    """True for a name that is bound again inside of the module."""
     return any(
         isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
         for node in ast.walk(module.tree)

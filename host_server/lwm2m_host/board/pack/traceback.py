@@ -21,7 +21,10 @@ _MISSING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 
 
 class Decoder:
-    """Makes lines readable as they come. `root`: the checkout, in which the maps are."""
+    """A reader of output that comes line by line, or in pieces.
+
+    root: the checkout, in which the maps are.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
