@@ -96,8 +96,8 @@ class Places:
                         place.globals[module.name, name] = place.free(new)
 
     def keeps_names(self, module: str, names: Names) -> bool:
-        """Has all that applications may import from a module its own name in its place? Then the
-        one can be taken for the other."""
+        """True when all that applications may import from a module has its own name in its place:
+        then the one can be taken for the other."""
         place = self.of[module]
         mine = self.modules[module]
         public = [name for name in mine.tops if name in names.public]

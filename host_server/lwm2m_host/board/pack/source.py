@@ -84,7 +84,7 @@ def is_docstring(node: ast.stmt) -> bool:
 
 
 def const_value(node: ast.stmt) -> ast.expr | None:
-    """What is between the brackets of ``NAME = const(…)``."""
+    """The expression in the brackets of ``NAME = const(…)``."""
     match node:
         case ast.Assign([ast.Name()], ast.Call(ast.Name("const"), [value], [])):
             return value
@@ -92,7 +92,7 @@ def const_value(node: ast.stmt) -> ast.expr | None:
 
 
 def targets(node: ast.stmt) -> list[ast.expr]:
-    """What an assignment binds."""
+    """The names that an assignment binds."""
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AnnAssign) else []
