@@ -37,7 +37,7 @@ class Device:
     Requests to one device go out one after the other (NSTART 1, RFC 7252 §4.7).
 
     Every operation takes `timeout_s`: the seconds that its answer, and each block of a large one,
-    may take once it is its turn; by default what the server's Timing says. It raises
+    may take from the call on; by default what the server's Timing says. It raises
     NotRegistered, DeviceTimeout (DeviceUnreachable), DeviceReset, TransferError, or the
     ResponseError of the code that the device answered; FormatError for an answer that cannot be
     decoded.
@@ -349,6 +349,7 @@ class Device:
         timeout_s: float | None = None,
     ) -> Response:
         """Send any request and return the successful answer. `method` is as in "GET"."""
+        await self._sender.admit()
         return await self._sender.request(
             self.endpoint,
             DeviceRequest(
@@ -358,4 +359,5 @@ class Device:
         )
 
     async def _payloads(self, force: bool) -> Payloads:
+        await self._sender.admit()
         return Payloads(await self.definitions(), force)

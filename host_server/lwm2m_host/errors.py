@@ -55,6 +55,10 @@ class RegistryError(ServerError):
     """The registry cannot be opened, or a change of it cannot be written."""
 
 
+class DeviceBusy(ServerError):
+    """Too many requests wait for a device already."""
+
+
 class NotRegistered(Lwm2mError):
     """No device is registered under this endpoint name."""
 

@@ -84,20 +84,27 @@ class CoapEndpoint:
         transport.open(self._engine.layer)
 
     async def request(
-        self, peer: Peer, request: DeviceRequest, timeout_s: float | None, *, endpoint: str
+        self,
+        peer: Peer,
+        request: DeviceRequest,
+        timeout_s: float | None,
+        *,
+        endpoint: str,
+        waited_s: float = 0.0,
     ) -> Response:
         """Send a request, in blocks where it is large, and return the complete successful answer.
 
         timeout_s: seconds that the answer, and each block of one, may take; None is what the
             Timing says.
         endpoint: the device's name for the texts of errors.
+        waited_s: seconds of the first timeout that have passed already.
 
         Raises DeviceTimeout, DeviceUnreachable, DeviceReset, TransferError, ServerError when the
         endpoint was closed, or the ResponseError of the answer's code.
         """
         answer = self._answer()
         transfer = self._engine.request(
-            peer, request, self._timing.timeout(timeout_s), endpoint, answer.set
+            peer, request, self._timing.timeout(timeout_s), endpoint, answer.set, waited_s
         )
         return successful(await answer.wait(transfer), request.title)
 
@@ -125,6 +132,10 @@ class CoapEndpoint:
             answer.set,
         )
         return successful(await answer.wait(transfer), request.title)
+
+    def timeout(self, timeout_s: float | None = None) -> float:
+        """Seconds that an answer may take, the caller's wish first."""
+        return self._timing.timeout(timeout_s)
 
     def peer_at(self, address: str) -> Peer:
         """The peer at ``host:port``, before it has said anything. Raises ValueError."""

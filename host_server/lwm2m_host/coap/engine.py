@@ -145,9 +145,13 @@ class Engine:
         timeout_s: float,
         endpoint: str,
         on_done: Callable[[Message | None, Lwm2mError | None], None],
+        waited_s: float = 0.0,
     ) -> Transfer:
-        """Send a request; `on_done` gets the complete answer, or the error."""
-        transfer = Transfer(self, peer.remote, request, timeout_s, endpoint, on_done)
+        """Send a request; `on_done` gets the complete answer, or the error.
+
+        waited_s: seconds of the first timeout that have passed already.
+        """
+        transfer = Transfer(self, peer.remote, request, timeout_s, endpoint, on_done, waited_s)
         transfer.start()
         return transfer
 

@@ -57,6 +57,7 @@ class Transfer:
 
     timeout_s: seconds that the answer, and each block, may take from now on.
     endpoint: the device's name for the texts of errors.
+    waited_s: seconds of the first timeout that have passed already.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Transfer:
         timeout_s: float,
         endpoint: str,
         on_done: Callable[[Message | None, Lwm2mError | None], None],
+        waited_s: float = 0.0,
     ) -> None:
         self.remote = remote
         self.request = request
@@ -103,7 +105,7 @@ class Transfer:
         self._body = bytearray()  # of the answer so far
         self._etag: bytes | None = None
         self._end_s: float | None = None  # of a whole answer in blocks
-        self._deadline_s = legs.now_s() + timeout_s
+        self._deadline_s = legs.now_s() + timeout_s - waited_s
         self._timer: Timer | None = legs.layer.timers.add(
             self._deadline_s, self._on_deadline, self
         )

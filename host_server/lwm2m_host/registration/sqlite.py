@@ -15,6 +15,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ _NO_OBSERVATION = "DELETE FROM observations WHERE endpoint = ? AND id = ?"
 # After a restart no registration ends sooner: its device may have sent an Update meanwhile.
 GRACE_S = 93.0
 _RETRY_S = 1.0
+# Seconds for which changes are gathered into one transaction
+_GATHER_S = 0.004
 _BUSY_S = 1.0
 
 Key = tuple[str, ...]  # (endpoint,) of a registration, (endpoint, id) of an observation
@@ -209,6 +212,8 @@ class SqliteRegistry:
                 timeout_s = _RETRY_S if failed else None
                 with contextlib.suppress(queue.Empty):
                     going_on = self._wake.get(timeout=timeout_s)
+                    if going_on:
+                        time.sleep(_GATHER_S)
                 failed = not self._write_changes(base)
         finally:
             base.close()
