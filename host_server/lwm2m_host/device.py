@@ -349,7 +349,9 @@ class Device:
         timeout_s: float | None = None,
     ) -> Response:
         """Send any request and return the successful answer. `method` is as in "GET"."""
-        await self._sender.admit()
+        admission = self._sender.admission()
+        if admission is not None:
+            await admission
         return await self._sender.request(
             self.endpoint,
             DeviceRequest(
@@ -359,5 +361,7 @@ class Device:
         )
 
     async def _payloads(self, force: bool) -> Payloads:
-        await self._sender.admit()
+        admission = self._sender.admission()
+        if admission is not None:
+            await admission
         return Payloads(await self.definitions(), force)

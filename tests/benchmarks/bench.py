@@ -1,4 +1,4 @@
-"""`make bench`: what the firmware costs, as a table and as build/bench.json.
+"""`make bench`: what the firmware and the server cost, as a table and as build/bench.json.
 
 MICROCOAPY=path names a copy of microCoAPy, whose codec is then measured in the same process.
 Everything runs on the 32-bit port with the compiled firmware. A number that cannot be had is an
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import block_bench
+import host_bench
 import observe_bench
 from device_runs import (
     MPY,
@@ -60,6 +61,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "observe.100.ratio": ("<=", 2),
     "fuzz.datagrams": (">=", 1_000_000),
     "fuzz.heap_growth_bytes": ("<=", 0),
+    **host_bench.TARGETS,
     "soak.days": (">=", 30),
     "soak.heap_growth_bytes": ("<=", 0),
 }
@@ -314,6 +316,7 @@ def main() -> int:
         metrics.update(observe_bench.measure())
         measure_endurance(metrics)
         metrics.update(measure_formats())
+        host_bench.measure_host(metrics)
         take_emulated(metrics)
     except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
         notes = getattr(problem, "__notes__", [])

@@ -76,17 +76,17 @@ class Sender:
         """The address that a device has now. Raises NotRegistered."""
         return self._peers.of(endpoint)
 
-    async def admit(self) -> None:
-        """Wait until another operation may begin: a few in each turn of the loop, so that many at
-        once do not keep it from the devices."""
+    def admission(self) -> asyncio.Future[None] | None:
+        """The moment when another operation may begin, None for now: a few in each turn of the
+        loop, so that many at once do not keep it from the devices."""
         if self._begun < _BEGIN_AT_ONCE and not self._admission:
             if self._begun == 0:
                 asyncio.get_running_loop().call_soon(self._admit_more)
             self._begun += 1
-            return
+            return None
         future = asyncio.get_running_loop().create_future()
         self._admission.append(future)
-        await future
+        return future
 
     def _admit_more(self) -> None:
         self._begun = 0
