@@ -8,7 +8,8 @@ From then on the attributes that servers write (LwM2M 1.1 Core §5.1.2) are kept
 """
 
 import json
-import os
+
+from lwm2m.ports import safe_file
 
 
 class Store:
@@ -46,32 +47,16 @@ class Store:
             print("%s: %s" % (self.path, e))
 
     def load(self):
-        """What the file holds, a dict; an empty one if there is none that is whole."""
-        for path in (self.path, self.path + ".new"):
-            try:
-                with open(path) as file:
-                    kept = json.load(file)
-                if isinstance(kept, dict):
-                    if path != self.path:
-                        os.rename(path, self.path)
-                    return kept
-            except (OSError, ValueError):
-                pass
-        return {}
+        """The contents of the file, a dict; an empty one if the file is missing or damaged."""
+        try:
+            kept = json.loads(safe_file.read(self.path))
+        except ValueError:
+            return {}
+        return kept if isinstance(kept, dict) else {}
 
     def write(self, kept):
-        """Replace what the file holds. Raises OSError."""
-        new = self.path + ".new"
-        with open(new, "w") as file:
-            json.dump(kept, file)
-        if hasattr(os, "sync"):
-            os.sync()
-        try:
-            os.rename(new, self.path)
-        except OSError:
-            # FAT does not replace: until the rename the new file is the one that is whole.
-            os.remove(self.path)
-            os.rename(new, self.path)
+        """Replace the contents of the file. Raises OSError."""
+        safe_file.replace(self.path, json.dumps(kept).encode())
 
 
 def _attributes(kept):

@@ -13,6 +13,7 @@ LARGEST = 12 * 1024
 # A module may import from its own layer and from those after it, and from the leaves.
 LAYERS = [
     "supervisor",
+    "store",
     "client",
     "aio",
     "registration",

@@ -6,12 +6,12 @@ size: there it is a file, which survives everything, and wears the flash.
 """
 
 import binascii
-import errno
 import machine
-import os
 import struct
 import sys
 from micropython import const
+
+from lwm2m.ports import safe_file
 
 _MAGIC = b"LB"
 _HEADER = const(8)
@@ -21,11 +21,7 @@ _LARGEST_FILE = const(65535 + 8)
 
 class File:
     """A file in the place of a memory: called without an argument it returns the bytes, with bytes
-    it stores them, so that a cut leaves the old ones or the new ones, never half of each.
-
-    Written are a new file, then its name. A file system that cannot rename over a file (FAT)
-    loses the old name first: then the new file is read.
-    """
+    it stores them. A power cut leaves the old ones or the new ones."""
 
     size = _LARGEST_FILE
 
@@ -34,24 +30,8 @@ class File:
 
     def __call__(self, data=None):
         if data is None:
-            return self._read(self.path) or self._read(self.path + ".new")
-        new = self.path + ".new"
-        with open(new, "wb") as file:
-            file.write(data)
-        try:
-            os.rename(new, self.path)
-        except OSError as e:
-            if e.errno != errno.EEXIST:
-                raise
-            os.remove(self.path)
-            os.rename(new, self.path)
-
-    def _read(self, path):
-        try:
-            with open(path, "rb") as file:
-                return file.read()
-        except OSError:
-            return b""
+            return safe_file.read(self.path)
+        safe_file.replace(self.path, data)
 
 
 class Backup:
@@ -86,7 +66,7 @@ def pack(data):
 
 
 def unpack(raw):
-    """What was packed, None if `raw` is anything else."""
+    """The bytes that were packed; None if `raw` is anything else."""
     if len(raw) < _HEADER or raw[:2] != _MAGIC:
         return None
     length, crc = struct.unpack("<HI", raw[2:_HEADER])
