@@ -21,8 +21,8 @@ def read(path):
 
 
 def replace(path, data):
-    """Replace the contents of `path` by the bytes `data`. Raises OSError; the file then has its old
-    contents."""
+    """Replace the contents of `path` by the bytes `data`. Raises OSError; the old contents then
+    stay."""
     _settle(path)
     new = path + ".new"
     with open(new, "wb") as file:
