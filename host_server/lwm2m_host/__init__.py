@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from .events import Event, EventStream
     from .model.catalogue import Models
     from .model.path import Path
+    from .registration.admission import (
+        Authorizer,
+        Limits,
+        RegistrationRequest,
+        TakeoverPolicy,
+        anybody,
+        of_patterns,
+    )
     from .registration.definitions import Definitions
     from .registration.events import Deregistered, DeviceEvent, Expired, Registered, Updated
     from .registration.registration import Registration
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     from .reporting.history import History
     from .reporting.observation import Observation
     from .reporting.report import Notification, Sample, Send
-    from .server import Server
+    from .server import Server, ServerStatus
 
 __version__ = "0.1.0"
 
@@ -56,6 +64,14 @@ _NAMES = {  # module: the public names in it
     "events": ("Event", "EventStream"),
     "model.catalogue": ("Models",),
     "model.path": ("Path",),
+    "registration.admission": (
+        "Authorizer",
+        "Limits",
+        "RegistrationRequest",
+        "TakeoverPolicy",
+        "anybody",
+        "of_patterns",
+    ),
     "registration.definitions": ("Definitions",),
     "registration.events": ("Deregistered", "DeviceEvent", "Expired", "Registered", "Updated"),
     "registration.registration": ("Registration",),
@@ -65,11 +81,12 @@ _NAMES = {  # module: the public names in it
     "reporting.history": ("History",),
     "reporting.observation": ("Observation",),
     "reporting.report": ("Notification", "Sample", "Send"),
-    "server": ("Server",),
+    "server": ("Server", "ServerStatus"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "Authorizer",
     "Clock",
     "Definitions",
     "Deregistered",
@@ -80,6 +97,7 @@ __all__ = [
     "EventStream",
     "Expired",
     "History",
+    "Limits",
     "Lwm2mError",
     "MemoryRegistry",
     "MethodNotAllowed",
@@ -94,6 +112,7 @@ __all__ = [
     "PathError",
     "Registered",
     "Registration",
+    "RegistrationRequest",
     "Registry",
     "RegistryError",
     "ResponseError",
@@ -102,11 +121,15 @@ __all__ = [
     "Sent",
     "Server",
     "ServerError",
+    "ServerStatus",
     "SqliteRegistry",
+    "TakeoverPolicy",
     "Timing",
     "Unreadable",
     "Updated",
     "__version__",
+    "anybody",
+    "of_patterns",
 ]
 
 

@@ -56,6 +56,7 @@ class EventStream:
         if len(self._waiting) >= self._limit:
             self._waiting.popleft()
             self.dropped += 1
+            self._bus.dropped += 1
         self._waiting.append(event)
         self._wake.set()
 
@@ -92,6 +93,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self.streams: set[EventStream] = set()
+        self.dropped = 0  # events, by all streams so far
         self._callbacks: list[Callable[[Event], None]] = []
 
     def on_event(self, callback: Callable[[Event], None]) -> Callable[[], None]:

@@ -14,18 +14,20 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from .coap.endpoint import CoapEndpoint, open_endpoint
+from .coap.endpoint import CoapEndpoint, EndpointStatus, open_endpoint
 from .coap.messages import Handler, Request, Response
-from .coap.timing import Clock, Timing
+from .coap.timing import Clock, LoopDelay, Timing
 from .device import Device
 from .errors import DeviceTimeout, RegistryError, ServerError
 from .events import Event, EventBus, EventStream
 from .lifecycle import Lifecycle
 from .management.sender import Sender
 from .model.catalogue import Models
+from .registration.admission import Authorizer, Limits, TakeoverPolicy, anybody
 from .registration.events import Expired
 from .registration.interface import RegistrationInterface
 from .registration.peers import Peers
@@ -45,6 +47,27 @@ E = TypeVar("E", bound=Event)
 _LATE_S = 1.0
 
 
+@dataclass(frozen=True)
+class ServerStatus:
+    """The state of a running server.
+
+    refused: registrations, updates and de-registrations, since the start. loop_delay_ms: the
+    longest time in the last minute that something had to wait for the loop. events_dropped: events
+    that streams lost because nobody fetched them. history_waiting, history_dropped: values that
+    are not in the file yet, and those that were given up.
+    """
+
+    uptime_s: float
+    registered: int
+    refused: int
+    observations: int
+    loop_delay_ms: float
+    events_dropped: int
+    history_waiting: int
+    history_dropped: int
+    coap: EndpointStatus
+
+
 class Server(Lifecycle):
     """An LwM2M server on one UDP address. Use it as ``async with``.
 
@@ -57,7 +80,10 @@ class Server(Lifecycle):
     reobserve: whether a device that registers anew is observed again (see `Device.observe`).
     history: where to keep what devices report; None keeps nothing. It belongs to the server, which
         opens and closes it.
-    registry: where registrations are kept; in memory by default.
+    registry: where registrations are kept; in memory by default. The server opens and closes it.
+    on_takeover: what becomes of a Register from another address than that of the registration.
+    authorizer: decides about each Register, Update and De-register.
+    limits: bounds of what devices may leave in the registry.
 
     Entering raises ServerError when the address is in use or not ours.
     """
@@ -75,6 +101,9 @@ class Server(Lifecycle):
         reobserve: bool = True,
         history: History | None = None,
         registry: Registry | None = None,
+        on_takeover: TakeoverPolicy | str = TakeoverPolicy.WARN,
+        authorizer: Authorizer = anybody,
+        limits: Limits | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -91,14 +120,26 @@ class Server(Lifecycle):
             self.sender, self.registry, self.clock, self._bus.emit, reobserve
         )
         self._devices: WeakValueDictionary[str, Device] = WeakValueDictionary()
-        registration = RegistrationInterface(
-            self.registry, self._peers, self.clock, self._on_registration, versions
+        self._registration = RegistrationInterface(
+            self.registry,
+            self._peers,
+            self.clock,
+            self._on_registration,
+            versions,
+            on_takeover=TakeoverPolicy(on_takeover),
+            authorizer=authorizer,
+            limits=limits,
         )
         self._send = SendInterface(self.registry, self.models, self.clock, self._bus.emit)
         # The first segment of a path: who answers.
-        self._interfaces: dict[str, Handler] = {"rd": registration.handle, "dp": self._handle_send}
+        self._interfaces: dict[str, Handler] = {
+            "rd": self._registration.handle,
+            "dp": self._handle_send,
+        }
         self._endpoint: CoapEndpoint | None = None
         self._expiry: asyncio.Task[None] | None = None
+        self._loop_delay = LoopDelay()
+        self._started_s = 0.0
         self._deadline_changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -120,12 +161,15 @@ class Server(Lifecycle):
         if self.history is not None:
             self._bus.on_event(self.history.on_event)
         await self._restore(self._endpoint)
+        self._started_s = time.monotonic()
+        self._loop_delay.start()
         self._expiry = asyncio.create_task(self._expire_for_ever(), name="lwm2m expiry")
 
     async def close(self) -> None:
         """Stop serving. Requests under way end with ServerError, event streams end."""
         if self._endpoint is None:
             return
+        self._loop_delay.stop()
         self.observations.close()
         self.sender.detach()
         endpoint, self._endpoint = self._endpoint, None
@@ -271,6 +315,23 @@ class Server(Lifecycle):
         except HistoryError as problem:
             return Response("5.03", str(problem).encode())
         return response
+
+    async def status(self) -> ServerStatus:
+        """The server in numbers."""
+        if self._endpoint is None:
+            raise ServerError("the server is not running")
+        history = self.history
+        return ServerStatus(
+            uptime_s=time.monotonic() - self._started_s,
+            registered=await self.registry.count(),
+            refused=self._registration.refused,
+            observations=len(self.observations),
+            loop_delay_ms=self._loop_delay.longest_s * 1000,
+            events_dropped=self._bus.dropped,
+            history_waiting=0 if history is None else history.waiting,
+            history_dropped=0 if history is None else history.dropped,
+            coap=self._endpoint.status,
+        )
 
     def _sends(self, endpoint: str, limit: int) -> SendStream:
         return SendStream(self.events(Sent, endpoint, limit))

@@ -26,7 +26,7 @@ BENCH = {"cli", "demo", "board", "testing", "faults", "terminal", "checkout"}
 MOST_PAIRS = 70
 
 COMMAND_NAMES = {name.replace("_", "-") for name in rules.OPERATIONS}
-TOOLS = {"serve", "demo", "board", "devices", "observations", "events", "history"} | {
+TOOLS = {"serve", "demo", "board", "devices", "status", "observations", "events", "history"} | {
     "new-object",
     "relay",
 }

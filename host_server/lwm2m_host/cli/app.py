@@ -53,6 +53,7 @@ COMMANDS = {
     ),
     "board": Lazy("", _BOARD_HELP, group=lazy_group(_BOARD_HELP, _BOARD)),
     "devices": Lazy("devices:devices", "List the registered devices."),
+    "status": Lazy("status:status", "Print the state of the server in numbers."),
     "read": Lazy(
         "operations:read", "Read an object, an instance, a resource or a resource instance."
     ),

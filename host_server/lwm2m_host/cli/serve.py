@@ -16,6 +16,7 @@ import typer
 from .. import (
     Clock,
     History,
+    Limits,
     Lwm2mError,
     MemoryRegistry,
     ModelError,
@@ -24,6 +25,9 @@ from .. import (
     RegistryError,
     Server,
     SqliteRegistry,
+    TakeoverPolicy,
+    anybody,
+    of_patterns,
 )
 from ..reporting.history import HistoryError, default_file
 from ..web import ControlPlane
@@ -76,6 +80,24 @@ def serve(
             "--durable", help="Answer a Register when it is on the disk: it survives a power cut."
         ),
     ] = False,
+    on_takeover: Annotated[
+        TakeoverPolicy,
+        typer.Option(
+            help="When a device that is registered registers from another address: accept it, "
+            "accept it and warn, or refuse it until the lifetime is over.",
+        ),
+    ] = TakeoverPolicy.WARN,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ENDPOINT[@NETWORK]",
+            help="Which devices may register, such as 'urn:dev:*' or 'meter-*@192.0.2.0/24'; by "
+            "default all. May be repeated.",
+        ),
+    ] = None,
+    max_devices: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many devices may be registered.")
+    ] = 100_000,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
@@ -91,13 +113,27 @@ def serve(
     file = None if no_history else FilePath(history) if history else _usual_file()
     if registry and no_registry:
         raise WrongArgument("either --registry or --no-registry")
+    try:
+        authorizer = of_patterns(accept) if accept else anybody
+    except ValueError as error:
+        raise WrongArgument(str(error)) from None
     age_s = None if history_days is None else history_days * 86400
     kept = History(file, rows=history_rows, age_s=age_s)
     setup_logging(verbose)
     collect_rarely()
     clock = Clock()
     stored = _registry(clock, port, registry, no_registry, durable)
-    server = Server(host, port, models=definitions, history=kept, clock=clock, registry=stored)
+    server = Server(
+        host,
+        port,
+        models=definitions,
+        history=kept,
+        clock=clock,
+        registry=stored,
+        on_takeover=on_takeover,
+        authorizer=authorizer,
+        limits=Limits(devices=max_devices),
+    )
     with contextlib.suppress(KeyboardInterrupt):
         try:
             asyncio.run(_serve(server, http_port))
@@ -152,7 +188,7 @@ def _usual_file() -> FilePath | None:
 
 
 def setup_logging(verbose: bool) -> None:
-    """Log events at INFO, warnings of the CoAP layer only when verbose; never a payload."""
+    """Log events at INFO, warnings with their repetitions folded; never a payload."""
     logging.basicConfig(
         level=logging.WARNING,
         stream=sys.stdout,
@@ -161,7 +197,6 @@ def setup_logging(verbose: bool) -> None:
     )
     logging.getLogger("lwm2m_host").setLevel(logging.DEBUG if verbose else logging.INFO)
     if not verbose:
-        logging.getLogger("lwm2m_host.coap").setLevel(logging.ERROR)
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 

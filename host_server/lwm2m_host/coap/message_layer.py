@@ -26,7 +26,7 @@ EXCHANGE_LIFETIME_S = 247.0  # RFC 7252 §4.8.2
 # An answer that takes longer than this is separate from its acknowledgement (RFC 7252 §5.2.2).
 EMPTY_ACK_DELAY_S = 0.25
 # Memory for the replies to messages that may come again. Then the oldest go before their time.
-RECENT_BYTES = 32 * 1024 * 1024
+RECENT_BYTES = 16 * 1024 * 1024
 # What an entry takes beside its reply.
 _ENTRY_BYTES = 300
 # Confirmable requests, over all devices, that wait for their first acknowledgement. More wait in

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass
+
+# Periods in which the delay of the loop is measured
+_PERIOD_S = 1.0
+_PERIODS = 60
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,35 @@ class FakeClock(Clock):
 
     def advance(self, seconds: float) -> None:
         self._now_s += seconds
+
+
+class LoopDelay:
+    """A measure of how late the loop calls back, over the last minute."""
+
+    def __init__(self) -> None:
+        self._delays: deque[float] = deque(maxlen=_PERIODS)  # seconds, the longest of each period
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def longest_s(self) -> float:
+        """The longest delay of the last minute, in seconds."""
+        return max(self._delays, default=0.0)
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._call(time.monotonic() + _PERIOD_S)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _call(self, due_s: float) -> None:
+        delay_s = max(0.0, due_s - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._measure, due_s)
+
+    def _measure(self, due_s: float) -> None:
+        now_s = time.monotonic()
+        self._delays.append(max(0.0, now_s - due_s))
+        self._call(now_s + _PERIOD_S)

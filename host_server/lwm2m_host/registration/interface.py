@@ -5,19 +5,24 @@ Turns CoAP requests into changes of the registry. A refused request changes noth
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from ..coap.folding import FoldedLog
 from ..coap.messages import Request, Response
 from ..coap.timing import Clock
 from ..errors import FormatError
 from ..events import Event
 from ..formats import LINK_FORMAT
+from .admission import Authorizer, Limits, RegistrationRequest, TakeoverPolicy, anybody
 from .events import Deregistered, Registered, Updated
 from .peers import Peers
 from .registration import ObjectLinks, Registration, RegistrationUpdate
 from .registry import Registry
+
+log = logging.getLogger(__name__)
 
 DEFAULT_LIFETIME_S = 86400
 MAX_LIFETIME_S = 0xFFFFFFFF
@@ -60,17 +65,11 @@ def _endpoint(query: dict[str, str]) -> str:
     return endpoint
 
 
-def _links(request: Request) -> ObjectLinks:
-    if request.content_format not in (None, LINK_FORMAT):
-        raise Refused("4.15", "links come as link format")
-    try:
-        return ObjectLinks.parse(request.payload)
-    except FormatError as error:
-        raise Refused("4.00", str(error)) from None
-
-
 class RegistrationInterface:
-    """The resources /rd and /rd/ID."""
+    """The resources /rd and /rd/ID.
+
+    refused: how many requests were refused so far.
+    """
 
     def __init__(
         self,
@@ -79,12 +78,21 @@ class RegistrationInterface:
         clock: Clock,
         emit: Callable[[Event], None],
         versions: Iterable[str] = ("1.0", "1.1"),
+        *,
+        on_takeover: TakeoverPolicy = TakeoverPolicy.WARN,
+        authorizer: Authorizer = anybody,
+        limits: Limits | None = None,
     ) -> None:
+        self.refused = 0
         self._registry = registry
         self._peers = peers
         self._clock = clock
         self._emit = emit
         self._versions = tuple(versions)
+        self._on_takeover = on_takeover
+        self._authorizer = authorizer
+        self._limits = limits or Limits()
+        self._log = FoldedLog(log, clock.monotonic)
 
     async def handle(self, request: Request) -> Response:
         """Answer a request for /rd or below."""
@@ -94,15 +102,27 @@ class RegistrationInterface:
                     raise Refused("4.05", "")
                 return await self._register(request)
             location = "/" + "/".join(request.path)
-            if await self._registry.by_location(location) is None:
+            known = await self._registry.by_location(location)
+            if known is None:
                 raise Refused("4.04", "no such registration")
             if request.method == "POST":
-                return await self._update(request, location)
+                return await self._update(request, known)
             if request.method == "DELETE":
-                return await self._deregister(location)
+                return await self._deregister(request, known)
             raise Refused("4.05", "")
         except Refused as refused:
+            self._on_refused(request, refused)
             return Response(refused.code, refused.text.encode())
+
+    def _on_refused(self, request: Request, refused: Refused) -> None:
+        self.refused += 1
+        if refused.code == "4.04":  # after a restart without a file each device has one
+            return
+        self._log.warning(
+            f"refused {refused.code}",
+            f"{request.peer.address}: {request.method} /{'/'.join(request.path)!r} is refused, "
+            f"{refused.code} {refused.text!r}",
+        )
 
     async def _register(self, request: Request) -> Response:
         query = _query(request)
@@ -114,6 +134,15 @@ class RegistrationInterface:
         binding = query.pop("b", "U")
         queue_mode = "Q" in query or "Q" in binding
         query.pop("Q", None)
+        self._check_parameters(query, binding)
+        links = self._links(request)
+        present = await self._registry.by_endpoint(endpoint)
+        await self._authorize("register", endpoint, request, present)
+        if present is None:
+            if await self._registry.count() >= self._limits.devices:
+                raise Refused("5.03", "too many devices")
+        elif present.address != request.peer.address:
+            self._check_takeover(present, request)
         now = self._clock.now()
         registration = Registration(
             endpoint=endpoint,
@@ -123,7 +152,7 @@ class RegistrationInterface:
             version=version,
             binding=binding,
             queue_mode=queue_mode,
-            links=_links(request),
+            links=links,
             registered_at=now,
             updated_at=now,
             parameters=query,
@@ -134,22 +163,27 @@ class RegistrationInterface:
         self._emit(Registered(now, endpoint, registration, before.location if before else None))
         return Response("2.01", location=tuple(registration.location.split("/")[1:]))
 
-    async def _update(self, request: Request, location: str) -> Response:
+    async def _update(self, request: Request, known: Registration) -> Response:
         query = _query(request)
         lifetime = query.pop("lt", None)
         binding = query.pop("b", None)
         queue_mode = query.pop("Q", None) is not None
+        if query or binding:
+            self._check_parameters({**known.parameters, **query}, binding or "")
+        lifetime_s = None if lifetime is None else _lifetime(lifetime)
+        links = self._links(request) if request.payload else None
+        await self._authorize("update", known.endpoint, request, known)
         now = self._clock.now()
         registration = await self._registry.update(
-            location,
+            known.location,
             RegistrationUpdate(
                 address=request.peer.address,
                 updated_at=now,
                 secure=request.peer.secure,
-                lifetime_s=None if lifetime is None else _lifetime(lifetime),
+                lifetime_s=lifetime_s,
                 binding=binding,
                 queue_mode=queue_mode,
-                links=_links(request) if request.payload else None,
+                links=links,
                 parameters=query,
             ),
         )
@@ -159,10 +193,55 @@ class RegistrationInterface:
         self._emit(Updated(now, registration.endpoint, registration))
         return Response("2.04")
 
-    async def _deregister(self, location: str) -> Response:
-        gone = await self._registry.deregister(location)
+    async def _deregister(self, request: Request, known: Registration) -> Response:
+        await self._authorize("deregister", known.endpoint, request, known)
+        gone = await self._registry.deregister(known.location)
         if gone is None:
             raise Refused("4.04", "no such registration")
         self._peers.remove(gone.endpoint)
         self._emit(Deregistered(self._clock.now(), gone.endpoint, gone))
         return Response("2.02")
+
+    async def _authorize(
+        self, operation: str, endpoint: str, request: Request, present: Registration | None
+    ) -> None:
+        """Raises Refused."""
+        allowed = self._authorizer(RegistrationRequest(operation, endpoint, request.peer, present))
+        if not isinstance(allowed, bool):
+            allowed = await allowed
+        if not allowed:
+            raise Refused("4.03", "not accepted here")
+
+    def _check_takeover(self, present: Registration, request: Request) -> None:
+        """Raises Refused."""
+        if request.peer.secure and present.secure:
+            return  # the identity has decided
+        new = request.peer.address
+        if self._on_takeover is TakeoverPolicy.REFUSE_WHILE_ALIVE:
+            raise Refused("4.03", "registered from another address")
+        if self._on_takeover is TakeoverPolicy.WARN:
+            self._log.warning(
+                f"takeover {present.endpoint}",
+                f"{present.endpoint} is registered from {present.address}, "
+                f"and now registers from {new}",
+            )
+
+    def _check_parameters(self, parameters: Mapping[str, str], binding: str) -> None:
+        """Raises Refused."""
+        size = len(binding) + sum(len(name) + len(parameters[name]) for name in parameters)
+        if len(parameters) > self._limits.parameters or size > self._limits.parameter_bytes:
+            raise Refused("4.00", "too many parameters")
+
+    def _links(self, request: Request) -> ObjectLinks:
+        """Raises Refused."""
+        if request.content_format not in (None, LINK_FORMAT):
+            raise Refused("4.15", "links come as link format")
+        if len(request.payload) > self._limits.link_bytes:
+            raise Refused("4.13", "too many links")
+        try:
+            links = ObjectLinks.parse(request.payload)
+        except FormatError as error:
+            raise Refused("4.00", str(error)) from None
+        if len(links.links) > self._limits.links:
+            raise Refused("4.13", "too many links")
+        return links

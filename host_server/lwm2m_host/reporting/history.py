@@ -212,6 +212,11 @@ class History:
         self._waiting.put(commit)
         await commit.future
 
+    @property
+    def waiting(self) -> int:
+        """The number of values that are not in the file yet."""
+        return self._count
+
     def flush(self) -> None:
         """Wait until everything that was added so far is in the file."""
         if self._thread is None:

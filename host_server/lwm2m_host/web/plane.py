@@ -20,6 +20,7 @@ from .api.clients import client, list_clients, object_specs
 from .api.events import events
 from .api.problems import answer_problem
 from .api.reporting import history, list_observations
+from .api.status import status
 from .guard import LOOPBACK, Guard
 
 METHODS = ["GET", "PUT", "POST", "DELETE"]
@@ -36,6 +37,7 @@ def application(server: Server) -> Starlette:
             Route("/api/event", events),  # Leshan's name
             Route("/api/observations", list_observations),
             Route("/api/history", history),
+            Route("/api/status", status),
         ],
         middleware=[Middleware(Guard)],
         exception_handlers={Lwm2mError: answer_problem},
