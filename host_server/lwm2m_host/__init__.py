@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .coap.folding import FoldedLog
     from .coap.timing import Clock, Timing
     from .device import Device
     from .errors import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {  # module: the public names in it
+    "coap.folding": ("FoldedLog",),
     "coap.timing": ("Clock", "Timing"),
     "device": ("Device",),
     "errors": (
@@ -96,6 +98,7 @@ __all__ = [
     "Event",
     "EventStream",
     "Expired",
+    "FoldedLog",
     "History",
     "Limits",
     "Lwm2mError",

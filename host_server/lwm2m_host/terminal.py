@@ -25,8 +25,11 @@ def console() -> Console:
 
 
 def print_json(data: Any) -> None:
-    """One line of JSON, at once."""
-    print(json.dumps(data, ensure_ascii=False), flush=True)
+    """One line of JSON, at once. What is not printable is escaped."""
+    text = json.dumps(data, ensure_ascii=False)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    print(text, flush=True)
 
 
 def iso(milliseconds: int | None) -> str | None:
@@ -48,12 +51,14 @@ def table(*columns: str) -> Table:
     return out
 
 
+def printable(text: str) -> str:
+    """The text, with a replacement for what would not show, or do something to a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def cells(*texts: object) -> list[Text]:
     """Cells that show their text as it is; what a device sends is not markup."""
-    return [
-        Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(t)))
-        for t in texts
-    ]
+    return [Text(printable(str(t))) for t in texts]
 
 
 def value_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ..reporting.history import HistoryError, read
-from ..terminal import cells, console, iso, print_json, table, value_text
+from ..terminal import cells, console, iso, print_json, printable, table, value_text
 from .failure import Failure, WrongArgument
 from .operations import path_argument
 from .options import DEFAULT_URL, Endpoint, Json, ServerUrl
@@ -94,7 +94,7 @@ def _print(found: list[dict[str, Any]], csv: bool, json: bool) -> None:
         for line in lines:
             line["value"] = _in_cell(line["value"])
             line["timed"] = value_text(line["timed"])
-            out.writerow([line[name] for name in fields])
+            out.writerow([_shown(line[name]) for name in fields])
     elif not lines:
         print("no notification and no Send is stored")
     else:
@@ -103,6 +103,13 @@ def _print(found: list[dict[str, Any]], csv: bool, json: bool) -> None:
             value = value_text(line["value"])
             shown.add_row(*cells(line["time"], line["path"], value, line["source"]))
         console().print(shown)
+
+
+def _shown(cell: Any) -> Any:
+    """A cell without control sequences. Lines of a text stay: CSV has quotes for them."""
+    if not isinstance(cell, str):
+        return cell
+    return "\n".join(printable(line) for line in cell.split("\n"))
 
 
 def _in_cell(value: Any) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated
 
@@ -30,8 +32,31 @@ from .. import (
     of_patterns,
 )
 from ..reporting.history import HistoryError, default_file
+from ..terminal import iso
 from ..web import ControlPlane
 from .failure import Failure, WrongArgument
+
+
+class LogFormat(StrEnum):
+    """The form of the log."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class JsonFormatter(logging.Formatter):
+    """A line of JSON for each record: time, level, logger, message, and the traceback if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": iso(round(record.created * 1000)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
 
 
 def serve(
@@ -98,6 +123,9 @@ def serve(
     max_devices: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many devices may be registered.")
     ] = 100_000,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Lines of text, or a JSON object for each line.")
+    ] = LogFormat.TEXT,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every message.")] = False,
 ) -> None:
     """Run the server until Ctrl-C."""
@@ -119,7 +147,7 @@ def serve(
         raise WrongArgument(str(error)) from None
     age_s = None if history_days is None else history_days * 86400
     kept = History(file, rows=history_rows, age_s=age_s)
-    setup_logging(verbose)
+    setup_logging(verbose, log_format)
     collect_rarely()
     clock = Clock()
     stored = _registry(clock, port, registry, no_registry, durable)
@@ -187,7 +215,7 @@ def _usual_file() -> FilePath | None:
     return history.file
 
 
-def setup_logging(verbose: bool) -> None:
+def setup_logging(verbose: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Log events at INFO, warnings with their repetitions folded; never a payload."""
     logging.basicConfig(
         level=logging.WARNING,
@@ -195,6 +223,9 @@ def setup_logging(verbose: bool) -> None:
         format="%(asctime)s %(message)s" if not verbose else "%(asctime)s %(name)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    if log_format is LogFormat.JSON:
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonFormatter())
     logging.getLogger("lwm2m_host").setLevel(logging.DEBUG if verbose else logging.INFO)
     if not verbose:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
+import time
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from .. import Server
+from .. import FoldedLog, Server
 from ..errors import Lwm2mError, ServerError
 from .api.clients import client, list_clients, object_specs
-from .api.events import events
+from .api.events import Blocks, events
 from .api.problems import answer_problem
 from .api.reporting import history, list_observations
 from .api.status import status
+from .bounds import BACKLOG, BoundedProtocol
 from .guard import LOOPBACK, Guard
+
+log = logging.getLogger(__name__)
 
 METHODS = ["GET", "PUT", "POST", "DELETE"]
 
@@ -43,6 +49,7 @@ def application(server: Server) -> Starlette:
         exception_handlers={Lwm2mError: answer_problem},
     )
     app.state.server = server
+    app.state.blocks = Blocks(server)
     return app
 
 
@@ -88,10 +95,32 @@ class ControlPlane:
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=1,
+                http=BoundedProtocol,
+                ws="none",
+                backlog=BACKLOG,
             )
         )
+        self._fold_errors(asyncio.get_running_loop())
         self._task = asyncio.create_task(self._http.serve([sock]), name="lwm2m control plane")
         return self
+
+    @staticmethod
+    def _fold_errors(loop: asyncio.AbstractEventLoop) -> None:
+        """Write one line for errors of the loop that repeat: without free files there is one for
+        each connection that waits to be accepted."""
+        folded = FoldedLog(log, time.monotonic)
+        before = loop.get_exception_handler()
+
+        def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            error = context.get("exception")
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                folded.warning("files", f"no connection can be accepted: {error.strerror}")
+            elif before is not None:
+                before(loop, context)
+            else:
+                loop.default_exception_handler(context)
+
+        loop.set_exception_handler(handle)
 
     async def __aexit__(
         self,
@@ -110,7 +139,7 @@ class ControlPlane:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((self.host, self.port))
-            sock.listen(100)
+            sock.listen(BACKLOG)
             sock.setblocking(False)
         except (OSError, OverflowError) as error:
             sock.close()

@@ -8,7 +8,7 @@ NOTIFICATION is ``{"ep", "kind": "single", "res": path, "val": node}``, or "comp
 ``{path: node}`` and `paths`; SEND is ``{"ep", "val": {path: node}}``. Added: `samples`, each with
 the time that the device gave it, and the properties of the message. OBSERVATION is one that
 begins, pauses because the device is away, goes on, or ends; UNREADABLE a report that cannot be
-decoded.
+decoded. DROPPED says how many events this stream has lost so far, because it was not read.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ... import (
 from . import nodes
 
 KEEP_ALIVE_S = 15.0
+_MADE = 256  # events that are kept as text
 
 _NAMES = {
     "registered": "REGISTRATION",
@@ -103,15 +104,34 @@ def _notification(event: Notified, definitions: Definitions) -> dict[str, Any]:
     }
 
 
-def _block(event: Event, server: Server) -> str:
-    name = _NAMES.get(event.kind, event.kind.upper())
-    return f"event: {name}\ndata: {json.dumps(data(event, server))}\n\n"
+class Blocks:
+    """The last events as text, made once for all streams."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        # The event's id, which is its own as long as the event is here too.
+        self._made: dict[int, tuple[Event, str]] = {}
+
+    def of(self, event: Event) -> str:
+        """The event as a stream has it."""
+        made = self._made.get(id(event))
+        if made is None:
+            name = _NAMES.get(event.kind, event.kind.upper())
+            text = f"event: {name}\ndata: {json.dumps(data(event, self._server))}\n\n"
+            made = self._made[id(event)] = (event, text)
+            if len(self._made) > _MADE:
+                del self._made[next(iter(self._made))]
+        return made[1]
 
 
-async def _stream(server: Server, endpoint: str | None) -> AsyncIterator[str]:
+async def _stream(server: Server, blocks: Blocks, endpoint: str | None) -> AsyncIterator[str]:
+    dropped = 0
     with server.events() as events:
         yield ": connected\n\n"
         while True:
+            if events.dropped > dropped:
+                dropped = events.dropped
+                yield f'event: DROPPED\ndata: {{"event": "dropped", "count": {dropped}}}\n\n'
             try:
                 async with asyncio.timeout(KEEP_ALIVE_S):
                     event = await anext(events)
@@ -121,11 +141,12 @@ async def _stream(server: Server, endpoint: str | None) -> AsyncIterator[str]:
             except StopAsyncIteration:
                 return
             if endpoint in (None, event.endpoint):
-                yield _block(event, server)
+                yield blocks.of(event)
 
 
 async def events(request: Request) -> StreamingResponse:
     """The stream; ``?ep=`` keeps the events of one endpoint. Ends when the server does."""
-    stream = _stream(request.app.state.server, request.query_params.get("ep"))
+    state = request.app.state
+    stream = _stream(state.server, state.blocks, request.query_params.get("ep"))
     headers = {"Cache-Control": "no-store"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

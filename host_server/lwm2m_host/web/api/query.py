@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from typing import Any
@@ -16,6 +17,7 @@ from ...model.values import whole_number
 from .problems import BadArgument
 
 BODY_LIMIT = 16 * 1024 * 1024
+BODY_S = 60.0
 LONGEST_S = 86400
 
 
@@ -107,10 +109,24 @@ def count(request: Request, name: str, default: int, most: int) -> int:
 
 async def body(request: Request) -> bytes:
     """The body. Raises BadArgument when it is too large."""
+    read: bytes | None = getattr(request.state, "body", None)
+    if read is not None:
+        return read
     length = request.headers.get("content-length", "0")
     if whole_number(length, BODY_LIMIT) is None:
         raise BadArgument("the body is too large")
-    return await request.body()
+    # A body in chunks does not say how long it is.
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in request.stream():
+                parts += part
+                if len(parts) > BODY_LIMIT:
+                    raise BadArgument("the body is too large")
+    except TimeoutError:
+        raise BadArgument("the body does not arrive") from None
+    request.state.body = bytes(parts)
+    return bytes(parts)
 
 
 async def json_body(request: Request) -> Any:
