@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .coap.messages import DeviceRequest, Response
-from .errors import FormatError, NotObserved, PathError
+from .errors import BadRequest, FormatError, NotObserved, PathError, ResponseError, response_error
+from .management import versions
 from .management.payload import (
     LINK_FORMAT,
     Content,
@@ -31,6 +33,15 @@ from .reporting.observation import (
 from .reporting.observations import Observations
 
 
+@contextmanager
+def _refusal_names(paths: Sequence[Path]) -> Iterator[None]:
+    """Name what was asked for in a refusal: a composite request itself goes to the root."""
+    try:
+        yield
+    except ResponseError as problem:
+        raise response_error(problem.code, " ".join(map(str, paths)), problem.detail) from None
+
+
 class Device:
     """A handle on one endpoint; get it from the server. It stays good over re-registrations.
 
@@ -43,8 +54,9 @@ class Device:
     decoded.
 
     Before anything is sent, what the definitions say is checked: PathError, ValueTypeError,
-    OutOfRange, OperationRefused, MissingResources name the resource that is at fault. With
-    `force`, whatever can be sent is sent: to see what the device makes of it.
+    OutOfRange, OperationRefused, MissingResources name the resource that is at fault; and
+    NotInVersion what the version that the device registered with does not have. With `force`,
+    whatever can be sent is sent: to see what the device makes of it.
 
     `format` is a content format by name or number. By default it is one that the device declared
     with ``ct=`` when it registered, else TLV; for composite operations SenML CBOR.
@@ -113,9 +125,10 @@ class Device:
         well as it can: a path that it does not have, or not for us, is missing.
         """
         wanted, payload, accept = (await self._payloads(force)).paths(paths, "read", format)
-        answer = await self.request(
-            "FETCH", Path(), *payload, accept=accept.number, timeout_s=timeout_s
-        )
+        with _refusal_names(wanted):
+            answer = await self.request(
+                "FETCH", Path(), *payload, accept=accept.number, timeout_s=timeout_s
+            )
         content = Content(answer.content_format, answer.payload)
         definitions = await self.definitions()
         value: dict[str, Any] = decode(content, accept.number, wanted, True, definitions)[1]
@@ -153,10 +166,12 @@ class Device:
     ) -> None:
         """Write several paths in one request, all or none (iPATCH, §6.3.9).
 
-        ``{"/1/0/1": 300, "/3/0": {14: "+01:00"}}``; values are nested as `read` returns them.
+        ``{"/1/0/1": 300, "/3/0": {14: "+01:00"}}``; values are nested as `read` returns them. None
+        deletes a resource or a resource instance, which needs LwM2M 1.2 on the device.
         """
         payload = (await self._payloads(force)).write_composite(values.items(), format)
-        await self.request("iPATCH", Path(), *payload, timeout_s=timeout_s)
+        with _refusal_names([Path.parse(path) for path in values]):
+            await self.request("iPATCH", Path(), *payload, timeout_s=timeout_s)
 
     async def execute(
         self,
@@ -171,15 +186,28 @@ class Device:
         payload = (await self._payloads(force)).execute(path, args)
         await self.request("POST", path, *payload, timeout_s=timeout_s)
 
-    async def discover(self, path: str | Path, *, timeout_s: float | None = None) -> list[Link]:
+    async def discover(
+        self,
+        path: str | Path,
+        *,
+        depth: int | None = None,
+        timeout_s: float | None = None,
+        force: bool = False,
+    ) -> list[Link]:
         """Discover what is there and its attributes (GET, §6.3.2).
+
+        `depth` is how many levels below the path are told, 0 to 3; it needs LwM2M 1.2 on the
+        device, which otherwise decides by itself.
 
         Targets are relative to the device's LwM2M root; `Link.path` is the LwM2M path,
         `Link.attributes` what is attached to it ("pmin"), `Link.version` and `Link.dimension`
         what the device tells of objects and multiple resources.
         """
         path = need(path, "discover", 0, 3)
-        answer = await self.request("GET", path, accept=LINK_FORMAT, timeout_s=timeout_s)
+        query = (await self._payloads(force)).discover(depth)
+        answer = await self.request(
+            "GET", path, accept=LINK_FORMAT, query=query, timeout_s=timeout_s
+        )
         content = Content(answer.content_format, answer.payload)
         return decode_links(content, (await self.registration()).links.root)
 
@@ -199,7 +227,11 @@ class Device:
         path = need(path, "create", 1, 2)
         obj = Path(path.ids[:1])
         payload = (await self._payloads(force)).create(path, values, format)
-        answer = await self.request("POST", obj, *payload, timeout_s=timeout_s)
+        try:
+            answer = await self.request("POST", obj, *payload, timeout_s=timeout_s)
+        except ResponseError as problem:
+            detail = problem.detail or await self._why_not_created(path, problem)
+            raise response_error(problem.code, str(path), detail) from None
         location = Link("/" + "/".join(answer.location))
         created = below(location, (await self.registration()).links.root).path
         if created is not None and created.depth == 2 and created.oid == obj.oid:
@@ -208,11 +240,22 @@ class Device:
             return path
         raise FormatError("the device created an instance and did not tell its id")
 
-    async def delete(self, path: str | Path, *, timeout_s: float | None = None) -> None:
-        """Delete an instance (§6.3.6), or a resource instance (1.2)."""
+    async def _why_not_created(self, path: Path, problem: ResponseError) -> str:
+        """The reason that the device left out, where the registration tells it."""
+        registered = (await self.registration()).objects.get(path.ids[0])
+        if isinstance(problem, BadRequest) and registered and path.iid in registered.instances:
+            return f"instance {path.iid} is there already"
+        return ""
+
+    async def delete(
+        self, path: str | Path, *, timeout_s: float | None = None, force: bool = False
+    ) -> None:
+        """Delete an instance (§6.3.6), or a resource instance, which needs LwM2M 1.2."""
         path = need(path, "delete", 2, 4)
         if path.depth == 3:
             raise PathError(f"cannot delete the resource {path}")
+        if path.depth == 4:
+            (await self._payloads(force)).allow(versions.DELETE_RESOURCE_INSTANCE)
         await self.request("DELETE", path, timeout_s=timeout_s)
 
     async def write_attributes(
@@ -240,6 +283,7 @@ class Device:
         format: FormatLike | None = None,
         attributes: Mapping[str, float | None] | None = None,
         reobserve: bool | None = None,
+        ordered: bool = True,
         limit: int = QUEUE_LIMIT,
         timeout_s: float | None = None,
         force: bool = False,
@@ -256,19 +300,22 @@ class Device:
         What is observed already is replaced.
 
         `attributes` as in `write_attributes` go with the request, which needs LwM2M 1.2 on the
-        device. `limit` is how many notifications may wait to be fetched. NotObserved when the
-        device answers and does not observe.
+        device. `ordered` False takes every notification as it comes, for a device that repeats its
+        number (RFC 7641 §3.4). `limit` is how many notifications may wait to be fetched.
+        NotObserved when the device answers and does not observe.
         """
 
         async def prepare() -> ObserveRequest:
             target = need(path, "observe", 1, 4)
             payloads = await self._payloads(force)
             payloads.check_read(target)
+            if attributes:
+                payloads.allow(versions.OBSERVE_ATTRIBUTES)
             query = payloads.attributes(target, attributes) if attributes else ()
             accept = payloads.format(format).number
             request = DeviceRequest("GET", target.segments, accept=accept, query=query)
             return ObserveRequest(
-                self.endpoint, (target,), False, request, accept, reobserve, limit
+                self.endpoint, (target,), False, request, accept, reobserve, limit, ordered
             )
 
         return self._pending(prepare, limit, timeout_s)
@@ -279,6 +326,7 @@ class Device:
         *,
         format: FormatLike | None = None,
         reobserve: bool | None = None,
+        ordered: bool = True,
         limit: int = QUEUE_LIMIT,
         timeout_s: float | None = None,
         force: bool = False,
@@ -294,7 +342,7 @@ class Device:
             accept = answer.number
             request = DeviceRequest("FETCH", (), *payload, accept)
             return ObserveRequest(
-                self.endpoint, tuple(wanted), True, request, accept, reobserve, limit
+                self.endpoint, tuple(wanted), True, request, accept, reobserve, limit, ordered
             )
 
         return self._pending(prepare, limit, timeout_s)

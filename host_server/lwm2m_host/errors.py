@@ -27,6 +27,13 @@ class OperationRefused(Lwm2mError, ValueError):
     """The definition does not have this operation on this resource."""
 
 
+class NotInVersion(Lwm2mError, ValueError):
+    """The LwM2M version that the device registered with has no such operation."""
+
+    def __init__(self, what: str, since: str, endpoint: str, version: str) -> None:
+        super().__init__(f"{what}: needs LwM2M {since}; {endpoint} registered with {version}")
+
+
 class MissingResources(Lwm2mError, ValueError):
     """A new instance lacks mandatory resources."""
 

@@ -29,7 +29,7 @@ from .management.sender import Sender
 from .model.catalogue import Models
 from .registration.admission import Authorizer, Limits, TakeoverPolicy, anybody
 from .registration.events import Expired
-from .registration.interface import RegistrationInterface
+from .registration.interface import VERSIONS, RegistrationInterface
 from .registration.peers import Peers
 from .registration.registration import Registration
 from .registration.registry import MemoryRegistry, Registry
@@ -74,7 +74,7 @@ class Server(Lifecycle):
     host: address to listen on; "::" is every address, IPv4 included.
     port: 0 takes a free one, see the attribute `port` afterwards.
     models: object definitions; the shipped ones by default.
-    versions: LwM2M versions to accept; others get 4.12.
+    versions: LwM2M versions to accept; others get 4.12. By default 1.0, 1.1 and 1.2.
     timing: retransmission and time-outs of our requests.
     clock: for tests; real time by default.
     reobserve: whether a device that registers anew is observed again (see `Device.observe`).
@@ -94,7 +94,7 @@ class Server(Lifecycle):
         port: int = 5683,
         *,
         models: Models | None = None,
-        versions: Iterable[str] = ("1.0", "1.1"),
+        versions: Iterable[str] = VERSIONS,
         timing: Timing | None = None,
         clock: Clock | None = None,
         ipv4_only: bool | None = None,

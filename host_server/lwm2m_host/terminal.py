@@ -33,15 +33,22 @@ def print_json(data: Any) -> None:
 
 
 def iso(milliseconds: int | None) -> str | None:
-    """Milliseconds since 1970 as ISO 8601 in UTC."""
+    """Milliseconds since 1970 as ISO 8601 in UTC; as seconds where no date can hold them."""
     if milliseconds is None:
         return None
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return repr(milliseconds / 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local_time(milliseconds: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(milliseconds / 1000))
+    """The time of day here; the seconds since 1970 where no date can hold them."""
+    try:
+        return time.strftime("%H:%M:%S", time.localtime(milliseconds / 1000))
+    except (OverflowError, ValueError, OSError):
+        return repr(milliseconds / 1000)
 
 
 def table(*columns: str) -> Table:
@@ -65,7 +72,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return f"{float(repr(value)):.10g}"
     return str(value)
 
 

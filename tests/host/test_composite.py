@@ -247,6 +247,7 @@ async def test_attributes_as_the_device_sees_them(
     attributes: dict[str, float | None],
     query: tuple[str, ...],
 ) -> None:
+    await fake.register(version="1.2")
     fake.answers["PUT", "/3303/0/5700"] = changed()
     await device.write_attributes("/3303/0/5700", force=False, timeout_s=None, **attributes)
     assert fake.seen[-1].query == query

@@ -405,7 +405,8 @@ def test_random_single_values_survive(item: Format, rid: int, data: st.DataObjec
         return
     back = item.decode(item.encode([Entry(here, value)], here, kind_of), here, kind_of)
     assert back == [Entry(here, value)]
-    assert type(back[0].value) is type(value)
+    # Four-byte floats are a float of their own kind, which prints shorter.
+    assert isinstance(back[0].value, type(value))
 
 
 @pytest.mark.parametrize("item", formats.supported(), ids=str)

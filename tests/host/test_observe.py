@@ -251,6 +251,7 @@ async def test_an_unreadable_notification_does_not_end_it(
 async def test_attributes_go_with_the_request_and_are_checked(
     device: Device, fake: FakeDevice
 ) -> None:
+    await fake.register(version="1.2")
     await device.observe(TEMPERATURE, format="text", attributes={"pmin": 10, "gt": 25.5})
     assert fake.seen[-1].query == ("pmin=10", "gt=25.5")
     with pytest.raises(errors.OutOfRange):

@@ -74,7 +74,7 @@ async def test_unknown_queries_are_kept(server: Server) -> None:
         (("lwm2m=1.1", "ep=a", "ep=b"), LINKS, Code.BAD_REQUEST),
         (("lwm2m=1.1", "ep=a\nb"), LINKS, Code.BAD_REQUEST),
         (("lwm2m=9.0", "ep=a"), LINKS, Code.PRECONDITION_FAILED),
-        (("lwm2m=1.2", "ep=a"), LINKS, Code.PRECONDITION_FAILED),
+        (("lwm2m=1.3", "ep=a"), LINKS, Code.PRECONDITION_FAILED),
         (("lwm2m=", "ep=a"), LINKS, Code.PRECONDITION_FAILED),
         (("lwm2m=1.1", "ep=a", "lt=soon"), LINKS, Code.BAD_REQUEST),
         (("lwm2m=1.1", "ep=a", "lt=-1"), LINKS, Code.BAD_REQUEST),

@@ -52,7 +52,7 @@ async def test_a_server_that_has_restarted_says_so_by_reset_and_is_registered_wi
         station = await launch("reporting.py", servers=[first.uri], width=width, sample_ms=20)
         device = await station.registered_with(first)
         if con:
-            await device.write_attributes("/3303", con=1)
+            await device.write_attributes("/3303", con=1, force=True)
         for path in ("/3303", "/3303/0", PLACE):
             await device.observe(path)
         port = first.port
@@ -74,7 +74,7 @@ async def test_a_device_that_restarts_has_its_attributes_and_is_observed_again(
     station = await launch("reporting.py", **config)
     device = await station.registered_with(server)
     await device.write_attributes(PLACE, gt=30, pmin=0)
-    await device.write_attributes("/3/0", con=1)
+    await device.write_attributes("/3/0", con=1, force=True)
     observation = await device.observe(PLACE)
     voltage = await device.observe("/3/0/7")
     station.process_signal(signal.SIGKILL)
@@ -160,7 +160,7 @@ async def test_two_servers_observe_the_same_on_terms_of_their_own(
     one = await station.registered_with(server, 1)
     other = await station.registered_with(second, 2)
     await one.write_attributes(PLACE, gt=30)
-    await other.write_attributes(PLACE, lt=10, con=1)
+    await other.write_attributes(PLACE, lt=10, con=1, force=True)
     above = await one.observe(PLACE, format="senml-cbor")
     below = await other.observe(PLACE, format="text")
     await one.execute(TEMPERATURE, "0='12,20,31,32,9,8,11'")
@@ -321,7 +321,7 @@ async def test_an_observation_outlives_a_nat_rebinding(
     )
     device = await station.registered_with(server)
     if con:
-        await device.write_attributes(PLACE, con=1)
+        await device.write_attributes(PLACE, con=1, force=True)
     observation = await device.observe(PLACE)
     address = (await device.registration()).address
     for _ in range(2):

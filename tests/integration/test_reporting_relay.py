@@ -118,7 +118,7 @@ def told_twice(timed: list[tuple[float, float]]) -> list[tuple[float, float]]:
 async def all_arrived(rig: Rig, form: str, dark_s: float) -> None:
     """30 % loss, then darkness, then 30 % loss: the account of it."""
     station, relay = rig.station, rig.relay
-    await rig.device.write_attributes(TEMPERATURE, hqmax=2000)
+    await rig.device.write_attributes(TEMPERATURE, hqmax=2000, force=True)
     listener = await rig.observe(format=form)
     relay.change(loss=0.3)
     await listener.until(lambda: len(listener.timed) > 10, rig.patience_s)
@@ -159,7 +159,7 @@ async def test_what_arrived_unacknowledged_is_not_told_twice_after_a_register(ri
     """Only the answers of the server are lost, until the device has given up and registers anew:
     it cannot know that its samples have arrived."""
     await rig.begin(terms={"storing": True}, sample_ms=50)
-    await rig.device.write_attributes(TEMPERATURE, hqmax=2000)
+    await rig.device.write_attributes(TEMPERATURE, hqmax=2000, force=True)
     listener = await rig.observe(format="senml-cbor")
     await listener.until(lambda: len(listener.timed) > 3)
     rig.relay.downlink = Faults(loss=1)
@@ -178,7 +178,7 @@ async def only_the_newest(rig: Rig, con: bool) -> None:
     """30 % loss, then darkness in which the last value is taken, then 30 % loss."""
     station, relay = rig.station, rig.relay
     if con:
-        await rig.device.write_attributes(TEMPERATURE, con=1)
+        await rig.device.write_attributes(TEMPERATURE, con=1, force=True)
     listener = await rig.observe()
     relay.change(loss=0.3)
     await listener.until(lambda: len(listener.values) > 5, rig.patience_s)
@@ -215,7 +215,7 @@ async def test_a_short_darkness_is_bridged_and_the_newest_value_arrives(rig: Rig
     """RFC 7641 §4.5.2: the retransmission of a confirmable notification carries the newest value;
     the registration goes on."""
     await rig.begin(sample_ms=10, sample_count=60, exchange={"ack_timeout_ms": 60})
-    await rig.device.write_attributes(TEMPERATURE, con=1)
+    await rig.device.write_attributes(TEMPERATURE, con=1, force=True)
     listener = await rig.observe()
     await listener.until(lambda: len(listener.values) > 3)
     await rig.darken()

@@ -52,7 +52,8 @@ def write_composite(
         list[str],
         typer.Argument(
             metavar="PATH=VALUE...",
-            help='/1/0/1=300 /3/0/14=+01:00, or one JSON object: {"/1/0/1": 300}.',
+            help='/1/0/1=300 /3/0/14=+01:00, or one JSON object: {"/1/0/1": 300}, in which null '
+            "deletes a resource or an instance of one (LwM2M 1.2).",
         ),
     ],
     format: FormatOption = None,

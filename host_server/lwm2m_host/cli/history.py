@@ -74,13 +74,13 @@ def _print(found: list[dict[str, Any]], csv: bool, json: bool) -> None:
     fields = ("time", "endpoint", "path", "value", "type", "source", "received", "timed")
     lines = [
         {
-            "time": _iso(row["time_s"]),
+            "time": iso(round(row["time_s"] * 1000)),
             "endpoint": row["endpoint"],
             "path": row["path"],
             "value": row["value"],
             "type": row["type"],
             "source": row["source"],
-            "received": _iso(row["received_s"]),
+            "received": iso(round(row["received_s"] * 1000)),
             "timed": row["timed"],
         }
         for row in found
@@ -117,14 +117,6 @@ def _in_cell(value: Any) -> str:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return repr(value) if isinstance(value, float) else value_text(value)
-
-
-def _iso(seconds: float) -> str:
-    """ISO 8601, or the seconds themselves where a device told a time that has no date."""
-    try:
-        return iso(round(seconds * 1000)) or ""
-    except (OverflowError, ValueError, OSError):
-        return repr(seconds)
 
 
 def _moment(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from ..model.xml import parse_xml
 from ..terminal import print_json
 from .failure import Failure, WrongArgument
 from .options import Json
-from .scaffold import class_name, module_name, source
+from .scaffold import class_name, is_untyped, module_name, source
 
 
 def new_object(
@@ -44,6 +45,13 @@ def new_object(
             target.write_text(source(model), encoding="utf-8")
         except OSError as error:
             raise Failure(_reason(error)) from None
+        for item in model.resources.values():
+            if is_untyped(item):
+                print(
+                    f"{target}: resource {item.id} {item.name} has no type in the definition; "
+                    "it is an integer until you add one",
+                    file=sys.stderr,
+                )
         if not json:
             print(f"{target}  class {class_name(model)}, object {model.id}")
     if json:

@@ -31,6 +31,12 @@ For = Annotated[
 ]
 NoPlot = Annotated[bool, typer.Option("--no-plot", help="No curves.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Do not cancel at the end.")]
+Unordered = Annotated[
+    bool,
+    typer.Option(
+        "--unordered", help="Take every notification, also of a device that repeats its number."
+    ),
+]
 Seconds = Annotated[int | None, typer.Option(min=0, metavar="SECONDS")]
 Number = Annotated[float | None, typer.Option(metavar="NUMBER")]
 
@@ -56,6 +62,7 @@ def observe(
     for_: For = None,
     no_plot: NoPlot = False,
     keep: Keep = False,
+    unordered: Unordered = False,
     format: FormatOption = None,
     force: Force = False,
     json: Json = False,
@@ -73,7 +80,8 @@ def observe(
         "pmin": pmin, "pmax": pmax, "gt": gt, "lt": lt, "st": st, "epmin": epmin, "epmax": epmax,
     }  # fmt: skip
     attributes = {name: repr(value) for name, value in given.items() if value is not None}
-    query = {**options(format, force), **(attributes if in_request else {})}
+    query = {**options(format, force), **_ordered(unordered)}
+    query |= attributes if in_request else {}
     client = ServerClient(server, timeout)
 
     def prepare() -> None:
@@ -95,6 +103,7 @@ def observe_composite(
     for_: For = None,
     no_plot: NoPlot = False,
     keep: Keep = False,
+    unordered: Unordered = False,
     format: FormatOption = None,
     force: Force = False,
     json: Json = False,
@@ -106,7 +115,7 @@ def observe_composite(
     Prints what `observe` prints.
     """
     wanted = tuple(dict.fromkeys(str(path_argument(path, 0, 4, "observe")) for path in paths))
-    query = {"paths": ",".join(wanted), **options(format, force)}
+    query = {"paths": ",".join(wanted), **options(format, force), **_ordered(unordered)}
     items = [Target("/composite/observe", wanted, True, query)]
     Follower(
         ServerClient(server, timeout),
@@ -118,6 +127,10 @@ def observe_composite(
         plots=not no_plot,
         keep=keep,
     ).run(lambda: None)
+
+
+def _ordered(unordered: bool) -> dict[str, str]:
+    return {"ordered": "0"} if unordered else {}
 
 
 def cancel(

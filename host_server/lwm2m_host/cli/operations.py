@@ -114,6 +114,11 @@ def execute(
 def discover(
     ep: Endpoint,
     path: PathArgument,
+    depth: Annotated[
+        int | None,
+        typer.Option(min=0, max=3, metavar="N", help="Levels below PATH (LwM2M 1.2)."),
+    ] = None,
+    force: Force = False,
     json: Json = False,
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
@@ -124,7 +129,9 @@ def discover(
     """
     where = path_argument(path, 0, 3, "discover")
     place = (str(where).rstrip("/")) + "/discover"
-    links = ServerClient(server, timeout).client("GET", ep, place)["objectLinks"]
+    params = options(None, force) | ({} if depth is None else {"depth": str(depth)})
+    answer = ServerClient(server, timeout).client("GET", ep, place, params=params)
+    links = answer["objectLinks"]
     if json:
         print_json([{"path": item["url"], "attributes": item["attributes"]} for item in links])
         return
@@ -169,18 +176,22 @@ def create(
 def delete(
     ep: Endpoint,
     path: PathArgument,
+    force: Force = False,
     json: Json = False,
     timeout: Timeout = 30.0,
     server: ServerUrl = DEFAULT_URL,
 ) -> None:
     """Delete an instance of an object, or of a resource.
 
+    Deleting an instance of a resource needs LwM2M 1.2 on the device.
+
     JSON: {"endpoint", "path", "ok": true}.
     """
     where = path_argument(path, 2, 4, "delete")
     if where.depth == 3:
         raise WrongArgument(f"cannot delete the resource {where}")
-    ServerClient(server, timeout).client("DELETE", ep, str(where))
+    params = options(None, force)
+    ServerClient(server, timeout).client("DELETE", ep, str(where), params=params)
     done(ep, where, json, "deleted")
 
 

@@ -22,6 +22,7 @@ _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSCo
 _ARGUMENT_ERRORS = (
     "BadArgument",
     "MissingResources",
+    "NotInVersion",
     "OperationRefused",
     "OutOfRange",
     "PathError",

@@ -237,9 +237,16 @@ def _flags(item: ResourceModel) -> list[str]:
     return found + (["_MANDATORY"] if item.mandatory else [])
 
 
+def is_untyped(item: ResourceModel) -> bool:
+    """True for a resource with values, and without a type: the device has an integer there."""
+    return item.type is DataType.NONE and (item.readable or item.writable)
+
+
 def _row(item: ResourceModel, flags: list[str], name: str) -> str:
     row = f'        {item.id}, {" | ".join(flags) or 0}, "{name}",'
     about = ", ".join(_plain(text) for text in (item.units, item.range) if _plain(text))
+    if is_untyped(item):
+        about = "the definition tells no type: add one, as in _STR"
     comment = f"  # {about}"
     return row + comment if about and len(row + comment) <= WIDTH else row
 

@@ -30,6 +30,9 @@ LWM2M_CBOR = Lwm2mCborFormat()
 
 LINK_FORMAT = 40
 
+# Numbers of early drafts, still burned into devices: what they mean in an answer.
+_OF_DRAFTS = {1541: 0, 1542: 11542, 1543: 11543, 1544: 42}
+
 _ALL: list[Format] = [  # in the order of preference
     TLV,
     SENML_CBOR,
@@ -63,6 +66,7 @@ __all__ = [
     "choose_composite",
     "get",
     "names",
+    "of_answer",
     "supported",
 ]
 
@@ -85,6 +89,11 @@ def get(which: int | str | Format) -> Format:
         if key in (item.name, str(item.number)):
             return item
     raise UnknownFormat(which if isinstance(which, str) else int(which))
+
+
+def of_answer(number: int) -> Format:
+    """The format of what a device sends; the numbers of early drafts too. Raises UnknownFormat."""
+    return get(_OF_DRAFTS.get(number, number))
 
 
 def choose(declared: Iterable[int]) -> Format:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import FormatError, ValueTypeError
+from ..model.values import HalfFloat, NarrowFloat
 
 MAX_DEPTH = 16
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _INDEFINITE = 31
-_FLOATS = {25: ">e", 26: ">f", 27: ">d"}
+_FLOATS: dict[int, tuple[str, Callable[[float], float]]] = {
+    25: (">e", HalfFloat.of),
+    26: (">f", NarrowFloat.of),
+    27: (">d", float),
+}
 _CONSTANTS = {20: False, 21: True, 22: None}
 
 EPOCH_TIME = 1
@@ -92,8 +98,8 @@ class _Reader:
 
     def _simple(self, info: int, may_break: bool) -> Any:
         if info in _FLOATS:
-            layout = _FLOATS[info]
-            return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+            layout, number = _FLOATS[info]
+            return number(struct.unpack(layout, self.take(struct.calcsize(layout)))[0])
         if info in _CONSTANTS:
             return _CONSTANTS[info]
         if info == _INDEFINITE and may_break:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import FormatError, PathError
 from ..model.path import Path
 from ..model.values import DataType, ObjLink, Value
 from .base import Entry, Format, TypeLookup, strict_path
-from .plainvalues import boolean_of, dump_json, link_of, load_json, number_of, text_of, to_send
+from .plainvalues import (
+    boolean_of,
+    dump_json,
+    link_of,
+    load_json,
+    moment_of,
+    number_of,
+    text_of,
+    to_send,
+)
 
 _VALUES = ("v", "sv", "bv", "ov")
 
@@ -58,8 +68,13 @@ def _value(item: dict[str, Any], name: str, kind: DataType | None) -> Value:
 
 
 class Json10Format(Format):
+    """`now` gives the time that relative times of a payload are relative to."""
+
     number = 11543
     name = "json"
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
 
     def decode(self, payload: bytes, base: Path, type_of: TypeLookup) -> list[Entry]:
         data = load_json(payload)
@@ -81,7 +96,8 @@ class Json10Format(Format):
                 value = _value(item, kinds[0], type_of(path))
             except FormatError as error:
                 raise FormatError(f"{path}: {error}") from None
-            entries.append(Entry(path, value, _moment(moment, _number(item, "t"))))
+            told_s = _moment(moment, _number(item, "t"), self._now)
+            entries.append(Entry(path, value, told_s))
         self.check_paths(entries, base)
         return entries
 
@@ -108,13 +124,17 @@ class Json10Format(Format):
         return dump_json(out)
 
 
-def _moment(base_s: float | None, offset_s: float | None) -> float | None:
+def _moment(
+    base_s: float | None, offset_s: float | None, now: Callable[[], float]
+) -> float | None:
+    """The time of an element. In the draft that LwM2M 1.0 names, zero and less count from now."""
     if base_s is None and offset_s is None:
         return None
     try:
-        return float((base_s or 0) + (offset_s or 0))
+        moment_s = (base_s or 0) + (offset_s or 0)
     except OverflowError:
         raise FormatError("a time is out of range") from None
+    return moment_of(moment_s, moment_s <= 0, now)
 
 
 def _path(before: str, name: str) -> Path:

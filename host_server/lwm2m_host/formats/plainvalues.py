@@ -7,12 +7,17 @@ tells the rest.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from ..errors import FormatError, ValueTypeError
 from ..model.path import Path
 from ..model.values import DataType, ObjLink, Value, check, parse_objlnk, time_to_seconds
+
+# Seconds beyond 64 bits are no time, whoever sends them.
+LATEST_S = float(1 << 63)
 
 _EXACT = 1 << 53
 _WHOLE = (DataType.INTEGER, DataType.UNSIGNED, DataType.TIME)
@@ -25,7 +30,7 @@ def number_of(raw: int | float, kind: DataType | None) -> Value:
         return raw
     if kind is DataType.FLOAT:
         try:
-            return float(raw)
+            return raw if isinstance(raw, float) else float(raw)
         except OverflowError:
             raise FormatError(f"{raw} is out of range for float") from None
     if kind not in _WHOLE:
@@ -40,8 +45,24 @@ def number_of(raw: int | float, kind: DataType | None) -> Value:
         raise FormatError(str(error)) from None
 
 
+def moment_of(told_s: float, is_relative: bool, now: Callable[[], float]) -> float:
+    """A time as seconds since 1970; a relative one counts from now. Raises FormatError."""
+    try:
+        moment_s = now() + told_s if is_relative else float(told_s)
+    except OverflowError:
+        moment_s = math.inf
+    if not abs(moment_s) < LATEST_S:
+        raise FormatError("a time is out of range")
+    return moment_s
+
+
 def text_of(raw: str, kind: DataType | None) -> Value:
-    """A text by type: string and corelnk. Raises FormatError."""
+    """A text by type: string and corelnk; an object link as clients write it (``"3303:0"``).
+
+    Raises FormatError.
+    """
+    if kind is DataType.OBJLNK:
+        return link_of(raw, kind)
     if kind is not None and kind not in _TEXTS:
         raise FormatError(f"a text cannot be {kind.value}")
     return raw

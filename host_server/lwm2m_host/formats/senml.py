@@ -27,6 +27,7 @@ from .plainvalues import (
     dump_json,
     link_of,
     load_json,
+    moment_of,
     number_of,
     text_of,
     to_send,
@@ -139,19 +140,21 @@ def _add(base: float | None, value: float | None) -> float | int | None:
     if base is None or value is None:
         return base if value is None else value
     try:
-        return base + value
+        total = base + value
     except OverflowError:
         raise FormatError("a number is out of range") from None
+    if isinstance(total, float) and math.isinf(total) and not _infinite(base, value):
+        raise FormatError("a number is out of range")
+    return total
+
+
+def _infinite(*numbers: float) -> bool:
+    return any(isinstance(number, float) and math.isinf(number) for number in numbers)
 
 
 def _moment(base: float | None, offset: float | None, now: Callable[[], float]) -> float | None:
     moment = _add(base, offset)
-    if moment is None:
-        return None
-    try:
-        return float(moment) if moment >= RELATIVE_BELOW_S else now() + moment
-    except OverflowError:
-        raise FormatError("a time is out of range") from None
+    return None if moment is None else moment_of(moment, moment < RELATIVE_BELOW_S, now)
 
 
 class _Senml(PathListFormat):
@@ -190,6 +193,19 @@ class _Senml(PathListFormat):
         return entries
 
     def encode(self, entries: Sequence[Entry], base: Path, type_of: TypeLookup) -> bytes:
+        return self._dump(self._pack(entries, base, type_of))
+
+    def encode_changes(
+        self, entries: Sequence[Entry], deleted: Sequence[Path], type_of: TypeLookup
+    ) -> bytes:
+        """A Write-Composite: a null deletes (RFC 8790 §3.2). It is for SenML-ETCH only."""
+        # In front of the base name, which would count for them too.
+        pack: list[dict[str, Any]] = [{"n": str(path), "v": None} for path in deleted]
+        return self._dump(pack + self._pack(entries, Path(), type_of))
+
+    def _pack(
+        self, entries: Sequence[Entry], base: Path, type_of: TypeLookup
+    ) -> list[dict[str, Any]]:
         self.check_paths(entries, base)
         before = _common(entries)
         pack: list[dict[str, Any]] = []
@@ -208,7 +224,7 @@ class _Senml(PathListFormat):
             elif not name:  # with a base name alone it would not be a record
                 record = {"n": str(entry.path)}
             pack.append(record)
-        return self._dump(pack)
+        return pack
 
     def decode_paths(self, payload: bytes) -> list[Path]:
         paths = []

@@ -15,7 +15,15 @@ from enum import IntEnum
 
 from ..errors import FormatError, ValueTypeError
 from ..model.path import Path
-from ..model.values import DataType, ObjLink, Value, check, seconds_to_time, time_to_seconds
+from ..model.values import (
+    DataType,
+    NarrowFloat,
+    ObjLink,
+    Value,
+    check,
+    seconds_to_time,
+    time_to_seconds,
+)
 from .base import Entry, Format, TypeLookup
 
 
@@ -114,7 +122,9 @@ def decode_value(data: bytes, kind: DataType | None) -> Value:
         case DataType.FLOAT:
             if len(data) not in (4, 8):
                 raise FormatError(f"a float has 4 or 8 bytes, got {len(data)}")
-            number_f: float = struct.unpack(">f" if len(data) == 4 else ">d", data)[0]
+            if len(data) == 4:
+                return NarrowFloat.of(struct.unpack(">f", data)[0])
+            number_f: float = struct.unpack(">d", data)[0]
             return number_f
         case DataType.BOOLEAN:
             if data not in (b"\0", b"\1"):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from .. import formats
-from ..errors import FormatError, PathError, ValueTypeError
+from ..errors import FormatError, OutOfRange, PathError, ValueTypeError
 from ..formats import LINK_FORMAT, Format, PathListFormat
 from ..formats import link as link_format
 from ..model import validation
@@ -21,6 +21,7 @@ from ..model.tree import flatten, shape
 from ..model.values import DataType, check
 from ..registration.definitions import Definitions
 from ..registration.registration import below
+from . import versions
 
 # The formats that LwM2M allows for a Send (1.1 core §6.4.5; 11544 since 1.2)
 SEND_FORMATS = (
@@ -28,6 +29,9 @@ SEND_FORMATS = (
     formats.SENML_CBOR.number,
     formats.LWM2M_CBOR.number,
 )
+
+# Levels below what is discovered (LwM2M 1.2 core §6.3.2)
+DISCOVER_DEPTH_MOST = 3
 
 FormatLike = int | str | Format
 
@@ -65,6 +69,19 @@ class Payloads:
 
     definitions: Definitions
     force: bool = False
+
+    # Versions
+
+    def allow(self, *features: tuple[str, str]) -> None:
+        """Raise NotInVersion for a feature that the registered version does not have."""
+        for feature in features:
+            if not self.force:
+                versions.check(feature, self.definitions.registration)
+
+    def allow_path(self, path: Path) -> None:
+        """Raise NotInVersion for a path that the registered version does not have."""
+        if not self.force:
+            versions.check_path(path, self.definitions.registration)
 
     # Formats
 
@@ -104,7 +121,9 @@ class Payloads:
     # Requests
 
     def check_read(self, path: Path) -> None:
-        """Raise OperationRefused when the definition says that this cannot be read."""
+        """Raise OperationRefused when the definition says that this cannot be read, NotInVersion
+        for a path that the version does not have."""
+        self.allow_path(path)
         if not self.force:
             validation.check_operation("R", path, self.definitions.resource_model(path))
 
@@ -115,6 +134,7 @@ class Payloads:
 
         Raises PathError, OperationRefused, FormatError.
         """
+        self.allow(versions.READ_COMPOSITE if operation == "read" else versions.OBSERVE_COMPOSITE)
         wanted = list(dict.fromkeys(need(path, operation, 0, 4) for path in paths))
         if not wanted:
             raise PathError(f"no path to {operation}")
@@ -125,6 +145,7 @@ class Payloads:
 
     def write(self, path: Path, value: Any, wish: FormatLike | None) -> Payload:
         """The payload of a Write. Raises ValueTypeError, OutOfRange, OperationRefused."""
+        self.allow_path(path)
         codec = self.format(wish)
         entries, type_of = self._checked(flatten(path, value), "write")
         return Payload(codec.encode(entries, path, type_of), codec.number)
@@ -132,17 +153,49 @@ class Payloads:
     def write_composite(
         self, values: Iterable[tuple[str | Path, Any]], wish: FormatLike | None
     ) -> Payload:
-        """The payload of a Write-Composite. Raises as `write` does; FormatError."""
+        """The payload of a Write-Composite; a value None deletes. Raises as `write` does;
+        FormatError."""
+        self.allow(versions.WRITE_COMPOSITE)
         entries: list[Entry] = []
+        deleted: list[Path] = []
         for path, value in values:
-            entries += flatten(need(path, "write", 0, 4), value)
-        if not entries:
+            entries += flatten(need(path, "write", 0, 4), value, deleted)
+        if not entries and not deleted:
             raise ValueTypeError("no value to write")
         entries, type_of = self._checked(entries, "write")
         codec: Format = self.composite_formats(None)[0] if wish is None else formats.get(wish)
         if not codec.carries_root:
             raise FormatError(f"{codec} cannot carry a composite write")
+        if deleted:
+            return self._changes(entries, deleted, type_of, codec)
         return Payload(codec.encode(entries, Path(), type_of), codec.number)
+
+    def _changes(
+        self, entries: list[Entry], deleted: list[Path], type_of: TypeLookup, codec: Format
+    ) -> Payload:
+        """A Write-Composite with nulls, which only SenML-ETCH has (LwM2M 1.2 core §6.3.9)."""
+        self.allow(versions.NULL)
+        for path in deleted:
+            if not self.force:
+                validation.check_operation("W", path, self.definitions.resource_model(path))
+        etch = {
+            formats.SENML_JSON.number: formats.SENML_ETCH_JSON,
+            formats.SENML_CBOR.number: formats.SENML_ETCH_CBOR,
+            formats.SENML_ETCH_JSON.number: formats.SENML_ETCH_JSON,
+            formats.SENML_ETCH_CBOR.number: formats.SENML_ETCH_CBOR,
+        }.get(codec.number)
+        if etch is None:
+            raise FormatError(f"{codec} cannot carry null: SenML-ETCH does")
+        return Payload(etch.encode_changes(entries, deleted, type_of), etch.number)
+
+    def discover(self, depth: int | None) -> tuple[str, ...]:
+        """The query of a Discover. Raises OutOfRange, NotInVersion."""
+        if depth is None:
+            return ()
+        self.allow(versions.DISCOVER_DEPTH)
+        if not 0 <= depth <= DISCOVER_DEPTH_MOST and not self.force:
+            raise OutOfRange(f"depth is 0 to {DISCOVER_DEPTH_MOST}, got {depth}")
+        return (f"depth={depth}",)
 
     def create(
         self, path: Path, values: Mapping[Any, Any] | None, wish: FormatLike | None
@@ -178,7 +231,8 @@ class Payloads:
         return Payload(args.encode("utf-8"), formats.TEXT.number if args else None)
 
     def attributes(self, path: Path, attributes: Mapping[str, float | None]) -> tuple[str, ...]:
-        """Attributes as a query. Raises ValueTypeError, OutOfRange, PathError."""
+        """Attributes as a query. Raises ValueTypeError, OutOfRange, PathError, NotInVersion."""
+        self.allow_path(path)
         for name in attributes:
             if name not in validation.ATTRIBUTES and not self.force:
                 known = ", ".join(validation.ATTRIBUTES)
@@ -187,6 +241,8 @@ class Payloads:
             raise ValueTypeError("no attribute to write")
         if not self.force:
             validation.check_attributes(path, self.definitions.resource_model(path), attributes)
+            for name in attributes:
+                versions.check_attribute(name, self.definitions.registration)
         return tuple(
             name if value is None else f"{name}={_decimal(value)}"
             for name, value in attributes.items()
@@ -237,9 +293,12 @@ def decode(
 
     Raises FormatError.
     """
-    codec = formats.get(assumed if content.format is None else content.format)
     base = Path() if composite else paths[0]
-    entries = codec.decode(content.payload, base, definitions.type_of)
+    if content.format is None:
+        entries = _without_format(content.payload, formats.get(assumed), base, definitions)
+    else:
+        codec = formats.of_answer(content.format)
+        entries = codec.decode(content.payload, base, definitions.type_of)
     current = newest(entries)
     if not composite:
         return entries, shape(current, base, definitions.is_multiple)
@@ -252,6 +311,29 @@ def decode(
         if (found := [entry for entry in current if path.covers(entry.path)])
     }
     return entries, value
+
+
+def _without_format(
+    payload: bytes, asked: Format, base: Path, definitions: Definitions
+) -> list[Entry]:
+    """The entries of an answer without Content-Format: what was asked for, or text.
+
+    A resource in TLV begins with a byte that no ASCII text has; resource instances alone do not,
+    and are not guessed at. Raises FormatError.
+    """
+    if not (asked is formats.TLV and base.depth == 3 and payload[:1] < b"\x80"):
+        try:
+            return asked.decode(payload, base, definitions.type_of)
+        except FormatError as problem:
+            reason = problem
+    else:
+        reason = FormatError("a TLV of a resource begins otherwise")
+    try:
+        return formats.TEXT.decode(payload, base, definitions.type_of)
+    except FormatError:
+        raise FormatError(
+            f"the answer names no Content-Format, and is not {asked} ({reason})"
+        ) from None
 
 
 def decode_send(content: Content, definitions: Definitions) -> list[Entry]:

@@ -15,8 +15,15 @@ from .path import MAX_ID, Path
 from .values import whole_number
 
 
-def flatten(path: Path, value: Any) -> list[Entry]:
-    """The entries of a value at a path. Raises ValueTypeError where the nesting is wrong."""
+def flatten(path: Path, value: Any, deleted: list[Path] | None = None) -> list[Entry]:
+    """The entries of a value at a path. Raises ValueTypeError where the nesting is wrong.
+
+    deleted: takes the resources and resource instances whose value is None; without it None is
+    no value.
+    """
+    if value is None and deleted is not None and path.depth >= 3:
+        deleted.append(path)
+        return []
     if not isinstance(value, Mapping):
         if path.depth < 3:
             raise ValueTypeError(f"{path} is an {path.level}: expects a dict, got {value!r}")
@@ -29,7 +36,7 @@ def flatten(path: Path, value: Any) -> list[Entry]:
         return [Entry(path, None)]
     entries: list[Entry] = []
     for key, item in value.items():
-        entries += flatten(_child(path, key), item)
+        entries += flatten(_child(path, key), item, deleted)
     return entries
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -48,6 +49,40 @@ class ObjLink(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.oid}:{self.iid}"
+
+
+class NarrowFloat(float):
+    """A float that was sent in four bytes. Prints as the shortest text that is the same there:
+    22.23, not 22.229999542236328. Its value is exact."""
+
+    __slots__ = ()
+    layout = ">f"
+
+    def __repr__(self) -> str:
+        for digits in range(1, 18):
+            short = float(format(float(self), f".{digits}g"))
+            try:
+                if struct.unpack(self.layout, struct.pack(self.layout, short))[0] == self:
+                    return repr(short)
+            except OverflowError:  # rounded to what four bytes do not hold
+                continue
+        return float.__repr__(self)
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    @classmethod
+    def of(cls, value: float) -> float:
+        """The value, plain where it prints the same anyway."""
+        narrow = cls(value)
+        return value if repr(narrow) == repr(value) else narrow
+
+
+class HalfFloat(NarrowFloat):
+    """A float that was sent in two bytes."""
+
+    __slots__ = ()
+    layout = ">e"
 
 
 Value = str | int | float | bool | bytes | datetime | ObjLink
@@ -108,7 +143,7 @@ def check(value: Any, kind: DataType) -> Value:
         return seconds_to_time(number) if kind is DataType.TIME else number
     if kind is DataType.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            return float(value)
+            return value if isinstance(value, float) else float(value)
         except OverflowError:
             raise ValueTypeError(f"{value} is out of range for float") from None
     if kind in (DataType.STRING, DataType.CORELNK) and isinstance(value, str):
@@ -226,6 +261,8 @@ def to_json(value: Any) -> Any:
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, NarrowFloat):
+        return float(repr(value))
     return value
 
 

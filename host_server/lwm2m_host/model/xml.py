@@ -30,6 +30,24 @@ def _text(element: Element, name: str) -> str:
     return " ".join((element.findtext(name) or "").split())
 
 
+def _operations(text: str, number: int) -> str:
+    """``RW`` of ``R, W``; nothing of ``NONE`` or of no text. Raises ModelError."""
+    letters = text.upper().replace(" ", "").replace(",", "").replace("/", "")
+    if letters in ("NONE", "-"):
+        return ""
+    if letters.strip("RWE"):
+        raise ModelError(f"resource {number} has unknown operations {text[:40]!r}")
+    return "".join(operation for operation in "RWE" if operation in letters)
+
+
+def _is(element: Element, name: str, yes: str, no: str) -> bool:
+    """One of two words; an empty one is `no`. Raises ModelError."""
+    word = _text(element, name)
+    if word.lower() not in (yes, no, ""):
+        raise ModelError(f"{name} is {yes} or {no}, not {word[:40]!r}")
+    return word.lower() == yes
+
+
 def _id(text: str, what: str) -> int:
     number = whole_number(text, MAX_ID)
     if number is not None:
@@ -46,9 +64,9 @@ def _resource(item: Element) -> ResourceModel:
         id=number,
         name=_text(item, "Name"),
         type=_TYPES[type_text],
-        operations="".join(op for op in "RWE" if op in _text(item, "Operations").upper()),
-        multiple=_text(item, "MultipleInstances").lower() == "multiple",
-        mandatory=_text(item, "Mandatory").lower() == "mandatory",
+        operations=_operations(_text(item, "Operations"), number),
+        multiple=_is(item, "MultipleInstances", "multiple", "single"),
+        mandatory=_is(item, "Mandatory", "mandatory", "optional"),
         range=_text(item, "RangeEnumeration"),
         units=_text(item, "Units"),
         description=_text(item, "Description"),
@@ -68,8 +86,8 @@ def _object(element: Element) -> ObjectModel:
         name=_text(element, "Name"),
         version=parse_version(_text(element, "ObjectVersion") or "1.0"),
         urn=_text(element, "ObjectURN"),
-        multiple=_text(element, "MultipleInstances").lower() == "multiple",
-        mandatory=_text(element, "Mandatory").lower() == "mandatory",
+        multiple=_is(element, "MultipleInstances", "multiple", "single"),
+        mandatory=_is(element, "Mandatory", "mandatory", "optional"),
         description=_text(element, "Description1"),
         resources=resources,
     )
@@ -84,6 +102,9 @@ def parse_xml(data: bytes, source: str = "the definition") -> list[ObjectModel]:
         root: Element = fromstring(data)
     except (ParseError, ValueError, LookupError, DefusedXmlException) as error:
         raise ModelError(f"{source}: not readable as XML ({error})") from None
+    for element in root.iter():
+        # Some tools write a default namespace; the names mean the same in each.
+        element.tag = element.tag.rpartition("}")[2]
     objects = [root] if root.tag == "Object" else root.findall("Object")
     if not objects:
         raise ModelError(f"{source}: no <Object> in it")

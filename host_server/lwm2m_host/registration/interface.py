@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from ..coap.folding import FoldedLog
@@ -24,9 +25,17 @@ from .registry import Registry
 
 log = logging.getLogger(__name__)
 
+# The versions of LwM2M, the oldest first
+VERSIONS = ("1.0", "1.1", "1.2")
+
 DEFAULT_LIFETIME_S = 86400
 MAX_LIFETIME_S = 0xFFFFFFFF
 MAX_ENDPOINT_BYTES = 255
+
+# Control characters, and line and paragraph separators: a name is one line of a log.
+_NOT_IN_NAMES = ("Cc", "Cs", "Zl", "Zp")
+# What turns the direction of the text behind it makes one name look like another.
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 _LIFETIME = re.compile(r"[0-9]{1,10}")
 
@@ -60,8 +69,11 @@ def _endpoint(query: dict[str, str]) -> str:
     endpoint = query.pop("ep", "")
     if not endpoint:
         raise Refused("4.00", "ep is missing")
-    if len(endpoint.encode()) > MAX_ENDPOINT_BYTES or not endpoint.isprintable():
-        raise Refused("4.00", "ep is too long or not printable")
+    if len(endpoint.encode()) > MAX_ENDPOINT_BYTES:
+        raise Refused("4.00", f"ep is longer than {MAX_ENDPOINT_BYTES} bytes")
+    for character in endpoint:
+        if unicodedata.category(character) in _NOT_IN_NAMES or character in _DIRECTIONS:
+            raise Refused("4.00", f"ep holds the control character U+{ord(character):04X}")
     return endpoint
 
 
@@ -77,7 +89,7 @@ class RegistrationInterface:
         peers: Peers,
         clock: Clock,
         emit: Callable[[Event], None],
-        versions: Iterable[str] = ("1.0", "1.1"),
+        versions: Iterable[str] = VERSIONS,
         *,
         on_takeover: TakeoverPolicy = TakeoverPolicy.WARN,
         authorizer: Authorizer = anybody,

@@ -47,25 +47,30 @@ class ObjectLinks:
     def of(cls, links: list[Link]) -> ObjectLinks:
         """Understand links: the root link (``rt="oma.lwm2m"``), objects, versions, instances.
 
-        Links that are no LwM2M paths below the root are kept, and otherwise passed over.
+        A link to a resource names its instance too. Links that are no LwM2M paths below the root
+        are kept, and otherwise passed over.
         """
-        root: tuple[str, ...] = ()
-        formats: tuple[int, ...] = ()
-        for link in links:
-            if LWM2M_RT in (link.attributes.get("rt") or "").split():
-                root = tuple(part for part in link.target.split("/") if part)
-                formats = tuple(link.numbers("ct"))
-                break
+        marked = [link for link in links if LWM2M_RT in (link.attributes.get("rt") or "").split()]
+        root = _segments(marked[0]) if marked else ()
+        # The root link needs no rt: ``</>;ct=110``.
+        formats = next(
+            (
+                tuple(link.numbers("ct"))
+                for link in [*marked[:1], *links]
+                if "ct" in link.attributes and _segments(link) == root
+            ),
+            (),
+        )
         versions: dict[int, str | None] = {}
         instances: dict[int, set[int]] = {}
         for link in links:
             path = below(link, root).path
-            if path is None or path.oid is None or path.depth > 2:
+            if path is None or path.oid is None:
                 continue
             found = instances.setdefault(path.oid, set())
             if path.iid is not None:
                 found.add(path.iid)
-            if link.attributes.get("ver"):
+            if link.attributes.get("ver") and path.depth <= 2:
                 versions[path.oid] = link.attributes["ver"]
         objects = {
             oid: RegisteredObject(oid, versions.get(oid), tuple(sorted(instances[oid])))
@@ -86,10 +91,14 @@ def _parse(text: bytes) -> ObjectLinks:
 _parse_known = lru_cache(_SHARED)(_parse)
 
 
+def _segments(link: Link) -> tuple[str, ...]:
+    return tuple(part for part in link.target.split("/") if part)
+
+
 def below(link: Link, root: tuple[str, ...]) -> Link:
     """The same link, its target relative to the device's LwM2M root."""
-    parts = [part for part in link.target.split("/") if part]
-    if root and tuple(parts[: len(root)]) == root:
+    parts = _segments(link)
+    if root and parts[: len(root)] == root:
         return Link("/" + "/".join(parts[len(root) :]), link.attributes)
     return link
 

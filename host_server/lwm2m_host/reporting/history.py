@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import queue
 import sqlite3
@@ -375,6 +376,8 @@ def _below(path: Path) -> Sequence[Any]:
 
 def _rows(found: Iterator[Any]) -> Iterator[Row]:
     for ep, path, time_s, received_s, timed, source, kind, value in found:
+        if not math.isfinite(time_s):  # early versions wrote what no clock can tell
+            time_s, timed = received_s, False
         yield Row(ep, path, time_s, received_s, bool(timed), source, kind, json.loads(value))
 
 

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 1000
 
+# Different notifications under one number before it is called a fault
+_REPEATED = 2
+
 
 def title(paths: Sequence[Path]) -> str:
     """Paths as errors and logs name them."""
@@ -55,6 +58,7 @@ class ObserveRequest:
     composite: several paths together.
     reobserve: observe again when the device registers anew; None is what the server says.
     limit: how many notifications may wait to be fetched.
+    ordered: go by the numbers of the notifications (RFC 7641 §3.4).
     """
 
     endpoint: str
@@ -64,6 +68,7 @@ class ObserveRequest:
     accept: int
     reobserve: bool | None
     limit: int
+    ordered: bool = True
 
     @property
     def key(self) -> tuple[bool, frozenset[Path]]:
@@ -142,6 +147,7 @@ class Observation:
         self._first: Notification | None = None
         self._error: ResponseError | None = None
         self._ordering = Ordering()
+        self._repeated = 0  # notifications with the number of another one
         self._arrivals = Arrivals(
             self._deliver,
             self._complete,
@@ -240,7 +246,7 @@ class Observation:
             self._arrivals.held = False
         self.outdated = False
         for waiting in self._arrivals:
-            if waiting.sequence is not None:
+            if waiting.sequence is not None and self.asked.ordered:
                 waiting.late = self._ordering.precedes_first(waiting.sequence)
         # What the device had sent before it received the Observe may stand for the answer.
         first = replace(first, samples=self._ordering.new_samples(first.samples))
@@ -325,15 +331,31 @@ class Observation:
         if self.state == "ended":
             return
         late = False
-        if message.sequence is not None and message.response.successful:
+        is_numbered = message.sequence is not None and self.asked.ordered
+        if is_numbered and message.response.successful:
+            assert message.sequence is not None
             order = self._ordering.place(
                 message.sequence, message.response.payload, self._keeper.clock.monotonic()
             )
-            if order is Order.DUPLICATE:
+            if order in (Order.DUPLICATE, Order.REPEATED):
                 self.duplicates += 1
+                if order is Order.REPEATED:
+                    self._on_repeated(message.sequence)
                 return
             late = order is Order.LATE
         self._arrivals.put(Arrival(message, self._keeper.clock.now(), late))
+
+    def _on_repeated(self, sequence: int) -> None:
+        """Tell once of a device that does not count: what it reports is dropped."""
+        self._repeated += 1
+        if self._repeated != _REPEATED:
+            return
+        reason = (
+            f"the device repeats the number {sequence} of its notifications, which are dropped as "
+            "duplicates; observe with ordered=False (--unordered) to take them"
+        )
+        log.warning("%s %s: %s", self.endpoint, title(self.paths), reason)
+        self._emit_unreadable(reason)
 
     # What has arrived
 
@@ -385,7 +407,7 @@ class Observation:
         """The notification as a value. Raises FormatError."""
         response = arrival.response
         number = self.asked.accept if response.content_format is None else response.content_format
-        content = Content(number, response.payload)
+        content = Content(response.content_format, response.payload)
         entries, value = decode(content, number, self.paths, self.composite, self._definitions)
         samples = samples_of(entries, arrival.received_at)
         return Notification(

@@ -23,6 +23,7 @@ class Order(Enum):
     NEWEST = "newest"
     LATE = "late"
     DUPLICATE = "duplicate"
+    REPEATED = "repeated"  # another content under a number that was here already
 
 
 class Ordering:
@@ -48,12 +49,14 @@ class Ordering:
             self._recent.append((sequence, 0))
 
     def place(self, sequence: int, payload: bytes, now_s: float) -> Order:
-        """The place of a notification. It is remembered unless it is a duplicate."""
+        """The place of a notification. It is remembered unless its number was here already."""
         content = (sequence, hash(payload))
         repeated = content in self._recent
         late = not repeated and not self._is_newer(sequence, now_s)
-        if repeated or (late and any(sequence == before for before, _ in self._recent)):
+        if repeated:
             return Order.DUPLICATE
+        if late and any(sequence == before for before, _ in self._recent):
+            return Order.REPEATED
         self._recent.append(content)
         return Order.LATE if late else Order.NEWEST
 

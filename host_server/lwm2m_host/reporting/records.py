@@ -41,6 +41,7 @@ def record_of(observation: Observation) -> ObservationRecord:
         "query": request.query,
         "accept": asked.accept,
         "limit": asked.limit,
+        "ordered": asked.ordered,
         "reobserve": observation.reobserve,
         "token": observation.token.value.hex(),
         "address": observation.address,
@@ -69,6 +70,7 @@ def stored_observation(record: ObservationRecord) -> StoredObservation:
         content["accept"],
         content["reobserve"],
         content["limit"],
+        content.get("ordered", True),
     )
     return StoredObservation(
         record.id,

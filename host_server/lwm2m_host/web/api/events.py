@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -33,6 +34,8 @@ from ... import (
     Unreadable,
 )
 from . import nodes
+
+log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 15.0
 _MADE = 256  # events that are kept as text
@@ -140,8 +143,14 @@ async def _stream(server: Server, blocks: Blocks, endpoint: str | None) -> Async
                 continue
             except StopAsyncIteration:
                 return
-            if endpoint in (None, event.endpoint):
-                yield blocks.of(event)
+            if endpoint not in (None, event.endpoint):
+                continue
+            try:
+                block = blocks.of(event)
+            except Exception:  # one device's event does not end a stream of others
+                log.exception("%s: the event %s cannot be told", event.endpoint, event.kind)
+                continue
+            yield block
 
 
 async def events(request: Request) -> StreamingResponse:

@@ -119,6 +119,8 @@ def typed(definitions: Definitions, path: Path, value: Any, force: bool = False)
         }
     resource = definitions.resource_model(path)
     kind = resource.type if resource else None
+    if value is None and path.depth >= 3:
+        return None  # only a composite Write has it: delete
     if path.depth < 3:
         raise ValueTypeError(f"{path} expects an object with resource ids as keys, got {value!r}")
     try:

@@ -12,7 +12,10 @@ from .problems import BadArgument
 
 
 async def discover(call: Call) -> JSONResponse:
-    links = await call.device.discover(call.path, timeout_s=call.timeout_s)
+    depth = query.depth(call.request)
+    links = await call.device.discover(
+        call.path, depth=depth, timeout_s=call.timeout_s, force=call.force
+    )
     return success("CONTENT", objectLinks=nodes.links(links))
 
 
@@ -76,7 +79,7 @@ async def write_composite(call: Call) -> JSONResponse:
 
 
 async def delete(call: Call) -> JSONResponse:
-    await call.device.delete(call.path, timeout_s=call.timeout_s)
+    await call.device.delete(call.path, timeout_s=call.timeout_s, force=call.force)
     return success("DELETED")
 
 

@@ -34,6 +34,7 @@ _KINDS: list[tuple[type[Exception], int]] = [
     (errors.ValueTypeError, 400),
     (errors.OperationRefused, 400),
     (errors.MissingResources, 400),
+    (errors.NotInVersion, 400),
     (errors.ServerError, 503),
     (errors.Lwm2mError, 502),  # what is left is the device's fault: RST, broken payloads
 ]

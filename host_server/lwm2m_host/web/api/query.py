@@ -98,6 +98,15 @@ def moment_s(request: Request, name: str) -> float | None:
     return moment
 
 
+def depth(request: Request) -> int | None:
+    """``?depth=``, levels of a Discover. Raises BadArgument."""
+    text = request.query_params.get("depth")
+    number = whole_number(text, 9) if text else None
+    if text and number is None:
+        raise BadArgument(f"depth is a number of levels, got {text!r}")
+    return number
+
+
 def count(request: Request, name: str, default: int, most: int) -> int:
     """A number from 1 to `most`. Raises BadArgument."""
     text = request.query_params.get(name, str(default))

@@ -36,6 +36,7 @@ async def observe(call: Call) -> JSONResponse:
         format=query.format(call.request),
         attributes=query.attributes(call.request, ATTRIBUTES) or None,
         reobserve=query.flag(call.request, "reobserve"),
+        ordered=query.flag(call.request, "ordered") is not False,
         timeout_s=call.timeout_s,
         force=call.force,
     )
@@ -50,6 +51,7 @@ async def observe_composite(call: Call) -> JSONResponse:
         paths,
         format=query.format(call.request),
         reobserve=query.flag(call.request, "reobserve"),
+        ordered=query.flag(call.request, "ordered") is not False,
         timeout_s=call.timeout_s,
         force=call.force,
     )
