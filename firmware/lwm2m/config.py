@@ -133,19 +133,74 @@ def _read(path, missing=None):
     try:
         with open(path) as file:
             try:
-                return json.load(file)
+                settings = json.load(file)
             except UnicodeError:
                 raise ConfigError("not UTF-8")
             except (ValueError, TypeError):
                 at = file.tell()
+            else:
+                at = 0
         with open(path, "rb") as file:
-            raise ConfigError("not JSON: look at line %d" % (file.read(at - 1).count(b"\n") + 1))
+            # MicroPython's reader takes a text that is cut off, or lacks commas.
+            line = file.read(at - 1).count(b"\n") + 1 if at else _check_marks(file)
+        if line:
+            raise ConfigError("not JSON: look at line %d" % line)
+        return settings
     except OSError as e:
         if e.errno == errno.ENOENT:
             if not missing:
                 return {}
             raise ConfigError(missing)
         raise ConfigError("cannot be read: %s" % e)
+
+
+def _check_marks(file):
+    """The number of the line where brackets, commas and colons are not JSON; 0 if they are.
+
+    `file` holds a text that `json.load` has taken: its values are right. Allocates a character at
+    a time.
+    """
+    line = 1
+    inside = b""  # the brackets that are open
+    # What may come: "v" a value, "n" a name, ":" or "," one of these, "e" also an end at once.
+    wanted = b"v"
+    c = file.read(1)
+    while c:
+        if c == b"\n":
+            line += 1
+        if c in b" \t\r\n":
+            pass
+        elif c in b"}]":
+            if (
+                not inside
+                or inside[-1:] != (b"{" if c == b"}" else b"[")
+                or wanted not in (b"e", b",")
+            ):
+                return line
+            inside = inside[:-1]
+            wanted = b","
+        elif c in b",:":
+            if wanted != c or not inside:
+                return line
+            wanted = b"v" if c == b":" or inside[-1:] == b"[" else b"n"
+        elif wanted in (b":", b","):
+            return line
+        else:
+            is_name = inside[-1:] == b"{" and wanted != b"v"
+            wanted = b":" if is_name else b","
+            if c in b"{[":
+                inside += c
+                wanted = b"e"
+            elif c == b'"':
+                c = file.read(1)
+                while c and c != b'"':
+                    c = file.read(2 if c == b"\\" else 1)[-1:]
+            else:
+                while c and c not in b",:{}[] \t\r\n":
+                    c = file.read(1)
+                continue
+        c = file.read(1)
+    return line if inside or wanted != b"," else 0
 
 
 def _check(name, value, kind, secret=False):

@@ -86,6 +86,30 @@ def test_json_that_only_micropython_takes():
     eq(_complaint("{[]: 6}"), "not JSON: look at line 1")
 
 
+def test_b_09_what_is_cut_off_is_no_json():
+    whole = '{"endpoint": "a\\\\\\"{", "servers": [{"uri": "coap://h", "ssid": 7}], "log": true}\n'
+    _load(whole)
+    for length in range(len(whole) - 1):
+        line = _complaint(whole[:length])
+        assert line == "not JSON: look at line 1", (length, line)
+
+
+def test_b_09_marks_that_are_missing_or_too_many():
+    for text in (
+        '"endpoint" "a", "server": "coap://h"',
+        '"endpoint": "a" "server": "coap://h"',
+        '"endpoint": "a", "server": "coap://h",',
+        '"endpoint": "a",, "server": "coap://h"',
+        '"endpoint":: "a", "server": "coap://h"',
+        '"endpoint", "a", "server", "coap://h"',
+        '"endpoint": "a", "server": "coap://h", "servers": [1 2]',
+        '"endpoint": "a", "server": "coap://h", "servers": [1:2]',
+        '"endpoint": "a", "server": "coap://h", "servers": [1}',
+    ):
+        eq(_complaint("{%s}" % text), "not JSON: look at line 1")
+    eq(_complaint('{\n"endpoint": "x",\n"mtu": 300\n '), "not JSON: look at line 4")
+
+
 def test_name_of_a_field_is_shown_on_one_line():
     line = _field('"a\\nb": 1')
     assert line.startswith("a\\nb: unknown; "), line

@@ -251,7 +251,7 @@ async def test_an_observe_with_attributes_that_cannot_be_is_refused_and_observes
     with pytest.raises(BadRequest):
         await device.observe("/3/0/0", attributes={"gt": 10}, force=True)
     assert len(server.observations) == 0
-    async with device.observe(PLACE, attributes={"gt": 10}) as observation:
+    async with device.observe(PLACE, attributes={"gt": 10}, force=True) as observation:
         await device.execute(TEMPERATURE, "0='5,11,12,9'")
         assert [(await heard(observation)).value for _ in range(2)] == [11, 9]
         await silent(device, observation)
