@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
@@ -134,3 +135,63 @@ def test_adding_never_waits_and_the_thread_ends(history: History) -> None:
     history.close()
     assert all(thread.name != "lwm2m history" for thread in threading.enumerate())
     assert [row.value for row in read(history.file or "", "ep", Path())] == [1.0]
+
+
+def test_one_device_that_reports_a_lot_takes_nothing_from_the_others(tmp_path: FilePath) -> None:
+    history = History(tmp_path / "h", rows=100)
+    history.open()
+    for n in range(30):
+        history.add(replace(report(float(n)), endpoint="quiet"), "send")
+    for n in range(2000):
+        history.add(replace(report(float(n)), endpoint="loud"), "send")
+    history.flush()
+    quiet = history.query("quiet", Path())
+    loud = history.query("loud", Path(), limit=5000)
+    assert [row.value for row in quiet] == [float(n) for n in range(30)]
+    assert loud[-1].value == 1999.0
+    assert len(loud) <= 100 + history_module._BATCH
+    history.close()
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "share"),
+    [([], 10, 10), ([5, 5], 10, 10), ([5, 6], 10, 5), ([1, 100], 10, 9), ([100, 100, 1], 11, 5)],
+)
+def test_the_share_of_each_device(counts: list[int], most: int, share: int) -> None:
+    assert history_module._share(counts, most) == share
+    assert sum(min(count, share) for count in counts) <= most
+
+
+def test_a_clock_that_jumps_deletes_nothing(
+    tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(history_module, "_PRUNE_EVERY", 1)
+    now = time.time()
+    history = History(tmp_path / "h", age_s=30 * 86400)
+    history.open()
+    history.add(replace(report(1.0), received_at=now - 86400), "send")
+    history.add(replace(report(2.0), received_at=now - 60 * 86400), "send")
+    history.flush()
+    assert values(history) == [1.0]
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 365 * 86400)
+    history.add(replace(report(3.0), received_at=time.time()), "send")
+    history.flush()
+    assert values(history) == [1.0, 3.0]
+    assert caplog.text.count("jumped") == 1
+    monkeypatch.setattr(history_module, "_HOLD_S", -1.0)
+    history._steady_at_s = 0.0
+    history.add(replace(report(4.0), received_at=time.time()), "send")
+    history.flush()
+    assert values(history) == [3.0, 4.0]
+    history.close()
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: FilePath) -> None:
+    history = History(tmp_path / "state" / "h")
+    history.open()
+    history.add(report(1.0), "send")
+    history.flush()
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert {part.stat().st_mode & 0o777 for part in (tmp_path / "state").iterdir()} == {0o600}
+    history.close()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import threading
 from typing import Any
 
 import cbor2
@@ -217,3 +218,23 @@ def test_any_bytes_are_answered(payload: bytes, number: int, chance: random.Rand
         History().add(event.report, "send")  # whatever it is, it can be kept
     else:
         assert answer.code == "4.00"
+
+
+async def test_a_large_send_is_decoded_beside_the_loop_and_bounded(
+    server: Server, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    decode = SendInterface._decode
+
+    def spy(self: SendInterface, *arguments: Any) -> Send:
+        threads.append(threading.current_thread())
+        return decode(self, *arguments)
+
+    monkeypatch.setattr(SendInterface, "_decode", spy)
+    small = json.dumps([{"n": "/3303/0/5700", "v": 1}]).encode()
+    large = json.dumps([{"n": "/3303/0/5700", "v": 1, "t": n} for n in range(1000)]).encode()
+    assert (await send(fake, small)).code == Code.CHANGED
+    assert (await send(fake, large)).code == Code.CHANGED
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
+    monkeypatch.setattr("lwm2m_host.reporting.send.MAX_VALUES", 999)
+    assert (await send(fake, large)).code == Code.REQUEST_ENTITY_TOO_LARGE

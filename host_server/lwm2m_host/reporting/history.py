@@ -37,6 +37,9 @@ _BATCH = 2000
 _GATHER_S = 0.05
 _PRUNE_EVERY = 10_000
 _BUSY_S = 5.0
+# A step of the clock that is no correction, and how long nothing is deleted after it
+_JUMP_S = 3600.0
+_HOLD_S = 86400.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -111,7 +114,8 @@ class History:
     """The history of a server: the reports in its events.
 
     file: None keeps it until `close` only.
-    rows: how many values are kept; the oldest go.
+    rows: how many values are kept, of all devices. Then the oldest go of those devices that have
+        most: one that reports a lot takes nothing from the others.
     age_s: how long they are kept; None is for ever.
 
     A value that a device sends again with the same time of its own is kept once. `dropped` counts
@@ -136,6 +140,8 @@ class History:
         self._count = 0  # of the values in it
         self._counting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._clock_offset_s = time.time() - time.monotonic()
+        self._steady_at_s = 0.0  # of the monotonic clock: from then on it may delete by age
 
     def open(self) -> None:
         """Make or check the file and start the writer. Raises HistoryError."""
@@ -170,7 +176,8 @@ class History:
     def _prepare(self) -> None:
         place = self._place
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
             base = _connect(place)
             try:
                 version = base.execute("PRAGMA user_version").fetchone()[0]
@@ -284,11 +291,27 @@ class History:
                 return batch
 
     def _prune(self, base: sqlite3.Connection) -> None:
-        base.execute(
-            "DELETE FROM samples WHERE id <= (SELECT max(id) FROM samples) - ?", (self.rows,)
-        )
-        if self.age_s is not None:
+        counts = dict(base.execute("SELECT ep, count(*) FROM samples GROUP BY ep").fetchall())
+        share = _share(list(counts.values()), self.rows)
+        for endpoint, count in counts.items():
+            if count > share:
+                base.execute(
+                    "DELETE FROM samples WHERE id IN "
+                    "(SELECT id FROM samples WHERE ep = ? ORDER BY id LIMIT ?)",
+                    (endpoint, count - share),
+                )
+        if self.age_s is not None and self._clock_is_steady():
             base.execute("DELETE FROM samples WHERE received_s < ?", (time.time() - self.age_s,))
+
+    def _clock_is_steady(self) -> bool:
+        """False for a day after the clock has jumped: it may be wrong, and what is deleted stays
+        deleted."""
+        offset_s = time.time() - time.monotonic()
+        if abs(offset_s - self._clock_offset_s) > _JUMP_S:
+            self._clock_offset_s = offset_s
+            self._steady_at_s = time.monotonic() + _HOLD_S
+            log.warning("the clock has jumped: no value is deleted by its age for a day")
+        return time.monotonic() >= self._steady_at_s
 
     # Reading
 
@@ -307,6 +330,18 @@ class History:
         """
         self.flush()
         return read(self._place, endpoint, path, since_s=since_s, until_s=until_s, limit=limit)
+
+
+def _share(counts: list[int], most: int) -> int:
+    """The number of values that each may keep, so that there are at most `most` altogether."""
+    left = most
+    remaining = sorted(counts)
+    for index, count in enumerate(remaining):
+        share = left // (len(remaining) - index)
+        if count > share:
+            return share
+        left -= count
+    return most
 
 
 class _Batch:

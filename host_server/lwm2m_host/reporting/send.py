@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,16 @@ from .report import Send, samples_of
 log = logging.getLogger(__name__)
 
 
+# Values of one Send
+MAX_VALUES = 10_000
+# Larger ones are decoded in a thread, so that the others are served meanwhile.
+_LARGE_BYTES = 8192
+
+
+class TooManyValues(FormatError):
+    """A Send with more values than are taken."""
+
+
 class SendInterface:
     """The resource /dp."""
 
@@ -37,7 +48,7 @@ class SendInterface:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request for /dp: 2.04, or 4.00 for what cannot be decoded, 4.04 when the sender
-        is not registered, 4.15 for a format that Send does not have."""
+        is not registered, 4.13 for too many values, 4.15 for a format that Send does not have."""
         if len(request.path) != 1:
             return Response("4.04")
         if request.method != "POST":
@@ -50,7 +61,12 @@ class SendInterface:
         now = self._clock.now()
         endpoint = registration.endpoint
         try:
-            send = self._decode(registration, request, now)
+            if len(request.payload) > _LARGE_BYTES:
+                send = await asyncio.to_thread(self._decode, registration, request, now)
+            else:
+                send = self._decode(registration, request, now)
+        except TooManyValues as problem:
+            return Response("4.13", str(problem).encode())
         except FormatError as problem:
             log.warning("%s: a Send cannot be decoded: %s", endpoint, problem)
             self._emit(Unreadable(now, endpoint, registration, "send", "/dp", str(problem)))
@@ -65,6 +81,8 @@ class SendInterface:
         samples = samples_of(entries, now)
         if not samples:
             raise FormatError("no value")
+        if len(samples) > MAX_VALUES:
+            raise TooManyValues(f"{len(samples)} values, at most {MAX_VALUES} are taken")
         oids = {sample.path.ids[0] for sample in samples}
         return Send(
             registration.endpoint,
