@@ -154,12 +154,14 @@ class Fleet:
         build: Callable[[int, int], bytes],
         window: int = 64,
         on_answer: Callable[[int, int, list[Option]], None] | None = None,
+        until: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Send build(device, mid) for each device, `window` at a time, again where need be."""
+        """Send build(device, mid) for each device, `window` at a time, again where need be; or
+        until a condition holds."""
         todo = iter(devices)
         waiting: dict[int, list[object]] = {}
         done = False
-        while not done or waiting:
+        while (not done or waiting) and not until():
             while not done and len(waiting) < window:
                 device = next(todo, None)
                 if device is None:
