@@ -10,7 +10,7 @@ from lwm2m.clock import Deadline
 
 
 async def drive(client):
-    """Run `client` until it has ended (`client.leave()`). Raises what asyncio raises."""
+    """Run `client` until it has ended (`client.deregister()`). Raises what asyncio raises."""
     driver = _Driver(client)
     try:
         await driver.run()

@@ -1,12 +1,16 @@
-"""Device management and service enablement (LwM2M 1.1 Core §6.3): a CoAP request becomes an
-operation on the data model becomes a response code.
+"""A CoAP request becomes an operation (LwM2M 1.1 Core §6.3, §6.4) becomes a response code: what
+its path names, and whether its sender may do that.
+
+Rights are asked for what a request names, here and in `management.operation`, which goes on from
+here when something is to be changed; and where an operation passes from one instance to the next
+(management.read, management.walk, management.composite).
 """
 
 import sys
 from micropython import const
 
-from lwm2m.formats.codec import instances
-from lwm2m.objects.base import Lwm2mError
+from lwm2m.coap.exchange import Exchange
+from lwm2m.errors import Lwm2mError
 
 _GET = const(1)
 
@@ -15,102 +19,117 @@ _BAD_REQUEST = const(0x80)
 _UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
-_NOT_ACCEPTABLE = const(0x86)
 _INTERNAL = const(0xA0)
 
-_OBSERVE = const(6)
-_CONTENT_FORMAT = const(12)
-
-_TEXT = const(0)
+_LOCATION_PATH = const(8)
 _LINK = const(40)
-_OCTETS = const(42)
-_TLV = const(11542)
 
-_OPAQUE = const(6)
-_R = const(0x10)
+# Access rights (LwM2M 1.1 Core §8)
+_DISCOVER = const(0)
 _READ = const(1)
-_MULTI = const(0x80)
 
 
-def serve(client, message, out):
-    """Carry out the request `message`, write options and payload of the answer to `out` and
-    return its code. Never raises. Allocates: nothing to read a scalar."""
-    try:
-        if message.observe < 0:
-            code = _serve(client, message, out)
-        else:
-            from lwm2m.reporting.observe import observe
+class Peer:
+    """A server whose requests are served. A subclass may decide otherwise what it is `allowed`.
 
-            code = observe(client, message, out, _serve)
-    except Lwm2mError as e:
-        code = e.args[0] if e.args else _BAD_REQUEST
-    except Exception as e:
-        sys.print_exception(e)
-        code = _INTERNAL
-    if code >= 128:
-        out.rewind()
-    return code
+    `client`, `transport`; `exchange`, which it owns (coap.exchange); `attributes` {path: {name:
+    value}} are those that it has written; `created` its recent Creates (message id, oid, iid);
+    `reporting` is what it observes and is sent (reporting.scheduler), or None; `read` the function
+    of that name once it is loaded.
+    """
+
+    reporting = read = None
+
+    def __init__(self, client, transport):
+        self.client = client
+        self.transport = transport
+        self.exchange = Exchange(transport, self, client)
+        self.attributes = {}
+        self.created = []
+
+    def allowed(self, oid, iid, right):
+        """True when it may do what takes `right` (objects.access_control; 0: Discover) on
+        /oid/iid; iid -1 asks for the object as a whole. Security and OSCORE are closed to every
+        server (LwM2M 1.1 §E.1). Allocates: nothing."""
+        if not oid or oid == 21:
+            return False
+        access = self.client.access
+        return not access or access.allowed(self, oid, iid, right)
+
+    def attach(self, reporting):
+        """Observe and send by `reporting` from now on."""
+        self.reporting = reporting
+
+    def on_request(self, message, out):
+        """Carry out the request `message`, write options and payload of the answer to `out` and
+        return its response code. Never raises. Allocates: nothing to read a scalar."""
+        try:
+            if message.observe < 0:
+                code = dispatch(self, message, out)
+            else:
+                from lwm2m.reporting.observe import observe
+
+                observation = observe(self, message, out)
+                code = dispatch(self, message, out)
+                if observation and code == _CONTENT:
+                    observation.start(message)
+        except Lwm2mError as e:
+            code = e.args[0] if e.args else _BAD_REQUEST
+        except Exception as e:
+            sys.print_exception(e)
+            code = _INTERNAL
+        if code >= 128:
+            out.rewind()
+        return code
+
+    def on_repeat(self, message, out):
+        for mid, oid, iid in self.created:
+            if mid == message.mid:
+                out.option(_LOCATION_PATH, str(oid))
+                out.option(_LOCATION_PATH, str(iid))
+
+    def on_stream(self, message):
+        from lwm2m.management.write_stream import open_stream
+
+        return open_stream(self, message)
 
 
-def _serve(client, message, out):
+def dispatch(peer, message, out):
+    """Find what a request names, ask for the right, and carry out the operation. Returns the
+    response code; may raise `Lwm2mError`."""
     depth = message.depth
     if depth < 0:
         return _NOT_FOUND
+    code = message.code
+    client = peer.client
+    if not depth:
+        if code == _GET:
+            return _NOT_ALLOWED
+        from lwm2m.management.composite import composite
+
+        return composite(peer, message, out)
     path = message.path
     oid = path[0]
-    if depth and (not oid or oid == 21):
+    iid = path[1] if depth > 1 else -1
+    if not peer.allowed(oid, iid, _DISCOVER):
         return _UNAUTHORIZED
-    if message.code != _GET:
-        # A device that is only read does not pay for being changed.
-        from lwm2m.management.write import operate
-
-        return operate(client, message, out)
-    if not depth:
-        return _NOT_ALLOWED
-    # What the path names: the first instance of the object, or the instance itself
-    instance = client.find(oid, path[1] if depth > 1 else -1)
-    index = -1
-    if instance:
-        index = instance.locate(path, depth)
+    # The first instance of an object, or the instance itself
+    instance = client.find(oid, iid)
+    index = instance.locate(path, depth) if instance else -1
     if index < -1 or not (instance or (depth == 1 and oid in client.classes)):
         return _NOT_FOUND
-    accept = message.accept
-    if client.access and accept != _LINK:
-        if not client.access.allowed(client, oid, path[1] if depth > 1 else -1, _READ):
-            return _UNAUTHORIZED
     flags = instance.RESOURCES[index + 1] if index >= 0 else 0
-    value = None
-    if accept != _LINK and depth > 2:
-        if not flags & _R:
-            return _NOT_ALLOWED
-        value = instance.value_at(index)
-        if value is None:
-            return _NOT_FOUND
-        if depth > 3 and path[3] not in instances(value):
-            return _NOT_FOUND
-    elif depth > 2:
-        from lwm2m.management.discover import exists
+    if code == _GET:
+        if message.accept != _LINK and not peer.allowed(oid, iid, _READ):
+            return _UNAUTHORIZED
+        read = peer.read
+        if not read:
+            # Kept, because an import allocates.
+            from lwm2m.management.read import read
 
-        if depth > 3 or not exists(instance, index):
-            return _NOT_FOUND
-    if accept < 0:
-        accept = _TLV
-        if depth == 4 or (depth == 3 and not flags & _MULTI):
-            single = _OCTETS if flags & 15 == _OPAQUE else _TEXT
-            if client.codec(single):
-                accept = single
-    codec = client.codec(accept)
-    if not codec or not codec.fits(depth, flags, value):
-        return _NOT_ACCEPTABLE
-    message.accept = accept
-    if message.block2 < 0:
-        if out.observe >= 0:
-            out.uint(_OBSERVE, out.observe)
-        out.uint(_CONTENT_FORMAT, accept)
-        out.payload()
-        codec.represent(out, client, path, depth, flags, value)
-        if not out.more and not out.broken:
-            return _CONTENT
-    from lwm2m.management.read_block import read_block
+            peer.read = read
+        return read(peer, message, out, instance, index, flags)
+    # A device that is only read does not pay for being changed.
+    from lwm2m.management.operation import operate
 
-    return read_block(client, message, out, codec, path, depth, flags, value)
+    return operate(peer, message, out, instance, index, flags)

@@ -28,7 +28,7 @@ class Store:
         kept = self.load().get("attributes")
         kept = kept if isinstance(kept, dict) else {}
         for registration in client.registrations:
-            registration.attributes = _attributes(kept.get(_name(registration)))
+            registration.attributes.update(_attributes(kept.get(_name(registration))))
         client.store = self
 
     def save(self, client):
@@ -60,7 +60,7 @@ class Store:
 
 
 def _attributes(kept):
-    # {path: {name: value}} of what was read, as far as it is that; None if there are none.
+    # {path: {name: value}} of what was read, as far as it is that.
     found = {}
     try:
         for path in kept:
@@ -68,7 +68,7 @@ def _attributes(kept):
             found[tuple(int(part) for part in path.split("/")[1:])] = values
     except (AttributeError, TypeError, ValueError):
         pass
-    return found or None
+    return found
 
 
 def _name(registration):

@@ -17,7 +17,7 @@ _AWAKE_MS = const(500)
 
 # A Register is given up after a minute and more; who watches is told sooner that nobody answers.
 _QUIET_MS = const(5000)
-_REGISTERING = const(2)
+_REGISTERING = const(3)
 
 
 class Upkeep:
@@ -45,25 +45,24 @@ class Upkeep:
         """Do what is due, the client's work included. Returns the milliseconds until there is
         more, half a second at most.
 
-        While there is no network the client rests: nothing that it could try would succeed, its
-        registrations stay what they are, and a name that is resolved then can block for long. What
-        is observed is looked at all the same, so that samples are kept.
+        While there is no network the client is offline.
         """
         due = _AWAKE_MS
         link = self.link
+        client = self.client
         if link:
             due = min(due, link.step())
-        if not link or link.up:
-            due = min(due, self.client.step())
+            if link.up == client.is_offline:
+                if link.up:
+                    client.online()
+                else:
+                    client.offline()
+        due = min(due, client.step())
+        if not client.is_offline:
             if self.ntp:
                 due = min(due, self.ntp.step())
             if self.waiting and not self.quiet.left_ms():
                 self._complain()
-        else:
-            self.client.clock.update()
-            for registration in self.client.registrations:
-                if registration.reports:
-                    due = min(due, registration.reports.rest())
         if self.watchdog:
             self.watchdog.feed()
             due = self.watchdog.within(due)

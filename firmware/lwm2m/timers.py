@@ -39,14 +39,14 @@ def run(client):
 
 
 def finish(client, timeout_ms):
-    """Drive `client` until it has left its servers, for at most `timeout_ms`."""
+    """Drive `client` until it has de-registered, for at most `timeout_ms`."""
     deadline = Deadline(client.clock)
     deadline.after(timeout_ms)
     while True:
         due = client.step()
         left = deadline.left_ms()
         if not left:
-            client.leave(False)
+            client.deregister(False)
         if client.ended:
             break
         client.wait(min(due, left))

@@ -13,7 +13,7 @@ import sys
 from lwm2m.client import Client
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
-from lwm2m.dispatch import serve
+from lwm2m.dispatch import Peer
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.json import Json
 from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
@@ -21,6 +21,7 @@ from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlEtchJson, SenmlJson
 from lwm2m.formats.text import Text
+from lwm2m.management.walk import represent
 from lwm2m.objects.base import Object
 
 STR, FLOAT, BOOL, OPAQUE, OBJLNK, CORELNK, MULTI = 1, 4, 5, 6, 8, 9, 0x80
@@ -167,7 +168,7 @@ def plain(kind, value):
 def shown(codec, path, depth, flags, value, skip=0, count=-1):
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload(skip, count)
-    codec.represent(out, client, path, depth, flags, value)
+    represent(peer, codec, out, path, depth, flags, value)
     if out.broken or (count < 0 and out.more):
         raise RuntimeError("broken")
     more = out.more
@@ -218,11 +219,12 @@ def write(datagram, held, objects):
     if message.parse(raw, len(raw)):
         return [-1, []]
     out.begin(2, 0, 1, b"", 0, 0)
-    code = serve(client, message, out)
+    code = peer.on_request(message, out)
     return [code, differences(held)]
 
 
 client = Client("differential")
+peer = Peer(client, None)
 for codec in (
     Text(),
     Opaque(),

@@ -115,7 +115,7 @@ class Pair:
                 await task
             except asyncio.CancelledError:
                 pass
-        self.client.leave(False)
+        self.client.deregister(False)
         self.server.close()
 
 
@@ -127,7 +127,7 @@ async def test_register_read_update_leave():
     pair.client.update()
     await pair.server.ask(GET, "/3/0/0")  # the client looks around when something arrives
     await pair.until(lambda: "updated" in pair.events)
-    pair.client.leave()
+    pair.client.deregister()
     await pair.server.ask(GET, "/3/0/0")
     await asyncio.wait_for_ms(pair.running, PATIENCE_MS)
     eq(pair.events, ["registered", "updated", "deregistered"])
@@ -193,7 +193,7 @@ async def test_new_instance_is_told_soon():
 
 async def test_leave_asked_for_by_another_task_ends_run_soon():
     pair = await at_rest()
-    pair.client.leave()
+    pair.client.deregister()
     await pair.until(lambda: "deregistered" in pair.events)
     await asyncio.wait_for_ms(pair.running, PATIENCE_MS)
     await pair.close()
@@ -265,7 +265,7 @@ async def test_nobody_listens():
     task = asyncio.create_task(client.run())
     await asyncio.sleep_ms(300)
     assert not client.registered
-    client.leave()
+    client.deregister()
     try:
         await asyncio.wait_for_ms(task, PATIENCE_MS)
     except asyncio.TimeoutError:
@@ -306,5 +306,5 @@ def test_plain_loop_with_wait():
     answer = decode(server.sock.recvfrom(1500)[0])
     eq((answer.mid, answer.code, answer.payload), (9, CONTENT, b"Acme"))
     raises(OSError, server.sock.recvfrom, 1500)
-    client.leave(False)
+    client.deregister(False)
     server.close()

@@ -1117,9 +1117,9 @@ class Getter:
         self.pieces = pieces
         self.then = None
 
-    def on_build(self, out, tag):
-        out.option(URI_PATH, tag)
-        self.exchange.payload(out)
+    def on_build(self, out, outgoing):
+        out.option(URI_PATH, outgoing.tag)
+        outgoing.payload(out)
 
     def on_reply(self, message, tag):
         payload = bytes(message.body[message.payload : message.end])
@@ -1152,7 +1152,7 @@ class Getter:
 def test_rfc7959_2_4_answer_in_blocks_is_fetched_in_order():
     for szx in (0, 3, 6):
         getter = Getter()
-        assert getter.exchange.request(GET, b"fw")
+        assert getter.exchange.request(GET, getter, b"fw")
         body = LONG[:1500]
         tokens = set()
         for number in range(count(body, szx)):
@@ -1176,7 +1176,7 @@ def test_rfc7959_2_4_answer_in_blocks_is_fetched_in_order():
 
 def test_rfc7959_2_4_answer_in_one_block():
     getter = Getter()
-    getter.exchange.request(GET, b"fw")
+    getter.exchange.request(GET, getter, b"fw")
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 6)], b"all")
     eq((getter.got, getter.take()), ([(CONTENT, 6, b"all")], []))
     assert getter.exchange.free()
@@ -1184,7 +1184,7 @@ def test_rfc7959_2_4_answer_in_one_block():
 
 def test_rfc7959_2_4_lost_get_of_a_block_is_retransmitted_as_it_was():
     getter = Getter()
-    getter.exchange.request(GET, b"fw")
+    getter.exchange.request(GET, getter, b"fw")
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8 | 2)], LONG[:64])
     first = list(getter.far.queue)
     getter.take()
@@ -1196,7 +1196,7 @@ def test_rfc7959_2_4_lost_get_of_a_block_is_retransmitted_as_it_was():
 def test_cancel_in_the_middle_of_an_answer_in_blocks_stops_it():
     for pieces in (1, 2, 3):
         getter = Getter(pieces)
-        getter.exchange.request(GET, b"fw")
+        getter.exchange.request(GET, getter, b"fw")
         for number in range(pieces):
             getter.reply(getter.take()[0], CONTENT, [(BLOCK2, number << 4 | 8)], LONG[:16])
         eq((len(getter.got), getter.take(), getter.failures), (pieces, [], []))
@@ -1215,8 +1215,8 @@ def test_other_request_instead_of_the_next_block_is_sent_once():
 def other_request(wish):
     getter = Getter(1)
     getter.wish = wish
-    getter.then = lambda: getter.exchange.request(GET, b"other")
-    getter.exchange.request(GET, b"fw")
+    getter.then = lambda: getter.exchange.request(GET, getter, b"other")
+    getter.exchange.request(GET, getter, b"fw")
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8)], LONG[:16])
     packets = getter.take()
     eq([(p.path(), p.uint(BLOCK2)) for p in packets], [(b"/other", -1)])
@@ -1224,8 +1224,8 @@ def other_request(wish):
 
 def test_rfc7252_4_4_without_ids_for_the_next_block_the_owner_learns_it():
     getter = Getter()
-    getter.exchange.request(GET, b"fw")
-    while getter.exchange.ring.next_mid() >= 0:
+    getter.exchange.request(GET, getter, b"fw")
+    while getter.exchange.message_ids.next() >= 0:
         pass
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8)], LONG[:16])
     eq((len(getter.got), len(getter.failures), getter.take()), (1, 1, []))
@@ -1234,7 +1234,7 @@ def test_rfc7252_4_4_without_ids_for_the_next_block_the_owner_learns_it():
 
 def test_refusal_of_a_later_block_reaches_the_owner():
     getter = Getter()
-    getter.exchange.request(GET, b"fw")
+    getter.exchange.request(GET, getter, b"fw")
     getter.reply(getter.take()[0], CONTENT, [(BLOCK2, 8)], LONG[:16])
     getter.reply(getter.take()[0], NOT_FOUND)
     eq([got[0] for got in getter.got], [CONTENT, NOT_FOUND])

@@ -497,7 +497,7 @@ def test_nstart_1_one_request_at_a_time():
     bench.client.step()
     first = bench.far.take()
     bench.client.update(True)
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     eq((len(first), bench.far.take()), (1, []))
     sent = bench.far.reply(first[0], CHANGED)

@@ -200,5 +200,5 @@ def test_read_through_a_client():
     bench.registered()
     answer = bench.ask(GET, "/9999/0", accept=11543)
     eq((answer.code, answer.uint(12)), (CONTENT, 11543))
-    eq(answer.payload, represented(CODEC, bench.client, (9999, 0, 0, 0), 2))
+    eq(answer.payload, represented(CODEC, bench.registration, (9999, 0, 0, 0), 2))
     eq(bench.ask(FETCH, "/", WHOLE, format=11543).code, 0x8F)  # has no composite

@@ -6,6 +6,7 @@ from testing import eq, heap_locked
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.link import Link
 from lwm2m.objects.base import Object
+from lwm2m.registration.messages import write_links
 from lwm2m.types import BOOL, INT, MULTI, RW, STR, E, R, W
 
 
@@ -90,14 +91,13 @@ class Model:
         self.objects = instances
         self.classes = {}
         self.codecs = ()
-        self.access = self.current = None
 
 
 def listed(*instances):
     out = Builder(2048)
     out.begin(0, 2, 1, b"", 0, 0)
     out.payload()
-    Link().objects(out, Model(*instances))
+    write_links(Model(*instances), Link(), out)
     n = out.finish()
     return bytes(out.buf[5:n]) if n > 4 else b""
 
@@ -134,7 +134,7 @@ def test_list_allocates_nothing():
     def register(codec, out, model):
         out.rewind()
         out.payload()
-        codec.objects(out, model)
+        write_links(model, codec, out)
 
     out = Builder(1152)
     out.begin(0, 2, 1, b"", 0, 0)

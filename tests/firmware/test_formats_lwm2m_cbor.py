@@ -217,7 +217,7 @@ def test_read_through_a_client():
     for path, depth in (("/9999", 1), ("/9999/0", 2)):
         answer = bench.ask(GET, path, accept=11544)
         eq((answer.code, answer.uint(12)), (CONTENT, 11544))
-        eq(answer.payload, represented(CODEC, bench.client, (9999, 0, 0, 0), depth))
+        eq(answer.payload, represented(CODEC, bench.registration, (9999, 0, 0, 0), depth))
 
 
 def test_composite_through_a_client():

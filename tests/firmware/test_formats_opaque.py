@@ -5,6 +5,7 @@ from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.opaque import Opaque
+from lwm2m.management.walk import represent
 from lwm2m.types import INT, MULTI, OPAQUE, STR
 
 CODEC = Opaque()
@@ -13,7 +14,7 @@ CODEC = Opaque()
 def emit_into(out, model, skip=0, room=-1):
     out.rewind()
     out.payload(skip, room)
-    CODEC.emit(out, model, PATH, 2)
+    represent(model, CODEC, out, PATH, 2, 0, None)
 
 
 def started(size=2048):

@@ -334,7 +334,7 @@ def test_read_through_a_client():
         eq((answer.code, answer.uint(12)), (CONTENT, 112))
         eq(
             answer.payload,
-            represented(CODEC, bench.client, (9999, 0, 0, 0), depth),
+            represented(CODEC, bench.registration, (9999, 0, 0, 0), depth),
         )
     eq(bench.ask(GET, "/9999/0/1", accept=112).payload, single(CODEC, INT, 1, (9999, 0, 1, 0)))
 

@@ -409,7 +409,7 @@ def test_read_through_a_client():
     for path, depth in (("/9999", 1), ("/9999/0", 2)):
         answer = bench.ask(GET, path, accept=110)
         eq((answer.code, answer.uint(12)), (CONTENT, 110))
-        eq(answer.payload, represented(CODEC, bench.client, (9999, 0, 0, 0), depth))
+        eq(answer.payload, represented(CODEC, bench.registration, (9999, 0, 0, 0), depth))
     eq(bench.ask(GET, "/9999/0/1", accept=110).payload, b'[{"bn":"/9999/0/1","v":1}]')
 
 

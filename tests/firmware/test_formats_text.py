@@ -7,6 +7,7 @@ from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.text import Text
+from lwm2m.management.walk import represent
 from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME, UINT
 
 CODEC = Text()
@@ -15,7 +16,7 @@ CODEC = Text()
 def emit_into(out, model):
     out.rewind()
     out.payload()
-    CODEC.emit(out, model, PATH, 2)
+    represent(model, CODEC, out, PATH, 2, 0, None)
 
 
 def write(flags, value, size=2048):

@@ -7,6 +7,7 @@ from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.tlv import Tlv
+from lwm2m.management.walk import represent
 from lwm2m.objects.base import Object
 from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, R, STR, TIME, UINT
 
@@ -14,11 +15,17 @@ CODEC = Tlv()
 
 
 class Model:
-    """As much of a client as a codec wants to see."""
+    """A peer that may read everything, and as much of its client as a read wants to see."""
+
+    attributes = {}
 
     def __init__(self, *instances):
+        self.client = self
         self.objects = instances
-        self.access = None
+        self.classes = {}
+
+    def allowed(self, oid, iid, right):
+        return True
 
 
 def thing(*resources, iid=0):
@@ -41,7 +48,7 @@ def emitted(model, depth=2, iid=0, size=2048):
     out = Builder(size)
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload()
-    CODEC.emit(out, model, (9999, iid, 0, 0), depth)
+    represent(model, CODEC, out, (9999, iid, 0, 0), depth, 0, None)
     eq((out.more, out.broken), (False, False))
     n = out.finish()
     return bytes(out.buf[5:n])
@@ -571,7 +578,7 @@ def test_mutations_of_a_valid_payload_never_raise():
 def emit_into(out, model):
     out.rewind()
     out.payload()
-    CODEC.emit(out, model, PATH, 2)
+    represent(model, CODEC, out, PATH, 2, 0, None)
 
 
 PATH = (9999, 0, 5, 0)

@@ -155,7 +155,7 @@ def test_answer_on_its_way_does_not_outlive_a_reconnect():
             bench.step(
                 good_answer(data) if data[1] < 32 else encode(ACK, 0, data[2] << 8 | data[3])
             )
-    eq(bench.subject.registration.exchange.pending, [])
+    eq(bench.subject.registration.exchange.separate, [])
 
 
 def test_answer_that_comes_later_without_a_token():

@@ -55,7 +55,7 @@ class Slow(Object):
 
     def owe(self):
         self.runs += 1
-        self.owed.append(self.client.later())
+        self.owed.append(self.client.defer())
 
     def run(self, args=None):
         self.owe()
@@ -180,7 +180,7 @@ def test_rfc7252_4_2_answer_that_nobody_acknowledges_is_given_up():
     later = acknowledged(bench)
     later.answer()
     eq(len(bench.watch(200)), 5)
-    eq((later.done, bench.registration.exchange.pending), (False, []))
+    eq((later.done, bench.registration.exchange.separate), (False, []))
     # Nothing else suffers.
     assert bench.client.registered
     eq(bench.events, ["registered"])
@@ -193,7 +193,7 @@ def test_rfc7252_4_2_reset_of_the_answer_ends_it():
     bench = made()
     later, packet = answered(bench)
     eq(bench.far.send(encode(RST, 0, packet.mid)), [])
-    eq((later.done, bench.registration.exchange.pending), (False, []))
+    eq((later.done, bench.registration.exchange.separate), (False, []))
     eq(bench.watch(200), [])
     assert bench.client.registered
     # It was carried out, and is not again.
@@ -325,7 +325,7 @@ def test_answer_that_is_too_large_does_not_hang():
     for _, packet in sent:
         eq(packet.token, b"tk")
         assert packet.code >= 0x80, packet
-    eq((later.done, bench.registration.exchange.pending), (False, []))
+    eq((later.done, bench.registration.exchange.separate), (False, []))
 
 
 def test_write_is_answered_later():
@@ -398,7 +398,7 @@ def test_handler_that_raises_after_later_is_answered_at_once():
         for _ in range(2):
             answers = bench.far.send(execute(path="/26241/0/3"))
             eq(kinds(answers), [(ACK, code, 77, b"tk", [], b"")])
-        eq((bench.slow.runs, bench.registration.exchange.pending), (1, []))
+        eq((bench.slow.runs, bench.registration.exchange.separate), (1, []))
         # Whatever the handler left running may still answer: it is too late.
         bench.slow.owed[0].answer()
         eq((stepped(bench), bench.watch(100)), ([], []))
@@ -440,7 +440,7 @@ def test_two_answers_leave_one_after_the_other():
     eq([(p.code, p.token) for p in sent], [(CHANGED, b"t1")])
     eq((first.done, second.done), (False, True))
     bench.far.send(encode(ACK, 0, sent[0].mid))
-    eq((first.done, bench.registration.exchange.pending), (True, []))
+    eq((first.done, bench.registration.exchange.separate), (True, []))
 
 
 def test_three_answers_at_once_all_leave():
@@ -521,7 +521,7 @@ def test_reconnect_ends_what_is_owed():
         bench.client.reconnect()
         bench.client.step()
         bench.far.accept_register() if not bench.far.end.queue else bench.far.take()
-        eq((later.done, bench.registration.exchange.pending), (False, []))
+        eq((later.done, bench.registration.exchange.separate), (False, []))
         # Giving it now is no use and no harm.
         later.answer()
         for _ in range(3):
@@ -535,7 +535,7 @@ def test_later_that_is_never_answered_stops_nothing():
     bench.client.update()
     update = stepped(bench)[0]
     eq(bench.far.reply(update, CHANGED), [])
-    bench.client.leave()
+    bench.client.deregister()
     leave = stepped(bench)
     eq([p.path() for p in leave], [b"/rd/5a3f"])
     bench.far.reply(leave[0], 0x42)

@@ -33,7 +33,6 @@ from testing import allocated, eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
-from lwm2m.dispatch import serve
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
 from lwm2m.types import BOOL, FLOAT, INT, MANDATORY, MULTI, OPAQUE, RW, STR, E, R, W
@@ -1031,7 +1030,7 @@ def test_rfc7959_64_kb_are_read_at_constant_memory():
 
 
 class Serving:
-    """management.serve of one request, for a measurement."""
+    """One request as its peer serves it, for a measurement."""
 
     def __init__(self, client, method, path, options=(), payload=b""):
         self.client = client
@@ -1045,7 +1044,7 @@ class Serving:
         message, out = self.message, self.out
         message.parse(self.datagram, len(self.datagram))
         out.begin(2, 0, 1, self.datagram, 4, 3)
-        self.code = serve(self.client, message, out)
+        self.code = self.client.registrations[0].on_request(message, out)
 
     def answer(self):
         self.out.buf[1] = self.code
@@ -1094,7 +1093,9 @@ class Preloaded:
     """A transport with one datagram in hand, which sends into a buffer of its own."""
 
     secure = False
-    sock = poller = None
+    ready = True
+    renewals = 0
+    sock = None
 
     def __init__(self, datagram):
         self.data = datagram
@@ -1102,8 +1103,11 @@ class Preloaded:
         self.sent = bytearray(64)
         self.length = 0
 
-    def open(self):
+    def open(self, poller=None):
         pass
+
+    def step(self):
+        return 3600000
 
     def close(self):
         pass
@@ -1126,6 +1130,8 @@ def test_get_3_0_0_is_served_by_step_without_a_byte_of_heap():
     bench.client.add(Device(manufacturer="Acme"))
     bench.client.add_server("coap://localhost", transport=transport)
     bench.client.step()
+    transport.waiting = True
+    bench.client.step()  # the first read loads what a read takes
     for _ in range(3):
         transport.waiting = True
         transport.length = 0

@@ -32,7 +32,7 @@ from testing import eq, heap_locked
 from lwm2m.client import Client
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.exchange import Exchange
-from lwm2m.coap.message import Message, Ring
+from lwm2m.coap.message import Message, MessageIds
 from lwm2m.formats.text import Text
 from lwm2m.objects.base import Object
 from lwm2m.testing.fake_clock import FakeClock
@@ -59,14 +59,14 @@ class Asker:
         self.fates = []
 
     def ask(self, tag):
-        assert self.exchange.request(GET, tag)
+        assert self.exchange.request(GET, self, tag)
         packets = self.take()
         eq([(p.type, p.code, p.all(URI_PATH)) for p in packets], [(CON, GET, [tag])])
         return packets[0]
 
-    def on_build(self, out, tag):
-        out.option(URI_PATH, tag)
-        self.exchange.payload(out)
+    def on_build(self, out, outgoing):
+        out.option(URI_PATH, outgoing.tag)
+        outgoing.payload(out)
 
     def on_reply(self, message, tag):
         self.fates.append((tag, message.code))
@@ -200,7 +200,7 @@ class Slow(Object):
     later = None
 
     def run(self, args=None):
-        self.later = self.client.later()
+        self.later = self.client.defer()
 
 
 class Wide(Bench):
@@ -281,7 +281,7 @@ def test_nstart_2_one_registration_request_at_a_time():
     bench.client.step()
     update = bench.far.take()[0]
     bench.client.update()
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     eq(bench.far.take(), [])
     sent = bench.far.reply(update, CHANGED)
@@ -351,21 +351,21 @@ def test_rfc7252_4_8_2_defaults():
 
 def test_rfc7252_4_4_all_65536_ids_within_256_s_and_no_more():
     clock = FakeClock()
-    ring = Ring(clock, 4)
-    first = ring.next_mid()
+    ring = MessageIds(clock, 4)
+    first = ring.next()
     for i in range(1, 0x10000):
-        mid = ring.next_mid()
+        mid = ring.next()
         if mid != first + i & 0xFFFF:
             # The last of them may be kept back.
             assert i == 0xFFFF and mid == -1, (i, mid)
     for _ in range(3):
-        eq(ring.next_mid(), -1)
+        eq(ring.next(), -1)
     clock.advance(247000)
-    eq(ring.next_mid(), -1)
+    eq(ring.next(), -1)
     clock.advance(53000)
-    eq(ring.next_mid(), -1)
+    eq(ring.next(), -1)
     clock.advance((512 - 300) * 1000)
-    assert 0 <= ring.next_mid() <= 0xFFFF
+    assert 0 <= ring.next() <= 0xFFFF
 
 
 def test_rfc7252_4_4_id_is_never_used_again_within_the_exchange_lifetime():
@@ -380,13 +380,13 @@ def test_rfc7252_4_4_id_is_never_used_again_within_the_exchange_lifetime():
     ):
         clock = FakeClock()
         clock.advance(start_s * 1000)
-        ring = Ring(clock, 4)
+        ring = MessageIds(clock, 4)
         used = array("H", bytes(2 * 0x10000))
         got = refused = 0
         for _ in range(60):
             clock.advance(17000)
             for _ in range(burst):
-                mid = ring.next_mid()
+                mid = ring.next()
                 if mid < 0:
                     refused += 1
                     break
@@ -402,24 +402,24 @@ def test_rfc7252_4_4_id_is_never_used_again_within_the_exchange_lifetime():
 def test_rfc7252_4_4_ids_come_back_after_a_long_silence():
     for silence_s in (512, 600, 86400, 400 * 86400):
         clock = FakeClock()
-        ring = Ring(clock, 4)
-        while ring.next_mid() >= 0:
+        ring = MessageIds(clock, 4)
+        while ring.next() >= 0:
             pass
         for _ in range(silence_s // 3600):
             clock.advance(3600000)
         clock.advance(silence_s % 3600 * 1000)
         for _ in range(1000):
-            assert ring.next_mid() >= 0
+            assert ring.next() >= 0
 
 
 def test_next_id_allocates_nothing():
-    ring = Ring(FakeClock(), 4)
-    heap_locked(ring.next_mid)
+    ring = MessageIds(FakeClock(), 4)
+    heap_locked(ring.next)
 
 
 def exhaust(bench):
-    ring = bench.registration.exchange.ring
-    while ring.next_mid() >= 0:
+    ring = bench.registration.exchange.message_ids
+    while ring.next() >= 0:
         pass
 
 
@@ -472,7 +472,7 @@ def test_rfc7252_4_4_without_ids_an_answer_waits():
         eq(sent[0][1].token, b"tk")
     else:
         eq(bench.slow.later.done, False)
-        eq(bench.registration.exchange.pending, [])
+        eq(bench.registration.exchange.separate, [])
 
 
 def test_rfc7252_4_4_without_ids_an_answer_waits_also_after_a_read_in_blocks():

@@ -216,7 +216,7 @@ def test_disabled_client_has_not_ended():
 
 def test_leave_while_disabled_ends():
     bench = disabled(600)
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     assert bench.client.ended
     eq(bench.watch(2000), [])
@@ -226,7 +226,7 @@ def test_leave_right_after_disable_ends():
     for deregister in (True, False):
         bench = Bench().registered()
         bench.server.disable()
-        bench.client.leave(deregister)
+        bench.client.deregister(deregister)
         bench.client.step()
         for packet in bench.far.take():
             bench.far.reply(packet, DELETED)

@@ -176,7 +176,7 @@ def test_statistics_of_a_transport():
     bench = bench_of(ConnectivityStatistics())
     it = bench.it
     it.overhead = 0
-    it.attach(bench.registration.transport)
+    it.measure(bench.registration)
     eq(execute(bench, "/7/0/6"), CHANGED)
     it.start()
     sent = bench.ask(GET, "/7/0/8", accept=TEXT)

@@ -27,7 +27,8 @@ from test_loopback import (
 )
 from testing import eq, raises
 
-from lwm2m.client import Client, parse_uri
+from lwm2m.client import Client
+from lwm2m.registration.accounts import parse_uri
 from lwm2m.objects.base import Object
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
@@ -117,7 +118,7 @@ def test_location_is_where_updates_and_deregister_go():
         packet = one(bench.far.take())
         eq((packet.code, packet.all(URI_PATH)), (POST, list(parts)))
         bench.far.reply(packet, CHANGED)
-        bench.client.leave()
+        bench.client.deregister()
         bench.client.step()
         packet = one(bench.far.take())
         eq((packet.code, packet.all(URI_PATH)), (DELETE, list(parts)))
@@ -443,7 +444,7 @@ def test_retry_policy_with_odd_values_never_stops():
 
 def test_leave_deregisters():
     bench = Bench().registered()
-    bench.client.leave()
+    bench.client.deregister()
     assert not bench.client.ended
     bench.client.step()
     packet = one(bench.far.take())
@@ -458,7 +459,7 @@ def test_leave_deregisters():
 
 def test_leave_without_a_word():
     bench = Bench().registered()
-    bench.client.leave(False)
+    bench.client.deregister(False)
     bench.client.step()
     assert bench.client.ended
     eq(bench.watch(2 * DAY_S), [])
@@ -467,7 +468,7 @@ def test_leave_without_a_word():
 def test_leave_while_registering_deregisters():
     bench = Bench()
     register = started(bench)
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     assert not bench.client.ended
     sent = bench.far.reply(register, CREATED, [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"5a3f")])
@@ -481,7 +482,7 @@ def test_leave_while_registering_deregisters():
 def test_leave_while_registering_does_not_wait_for_a_dead_server():
     bench = Bench()
     started(bench)
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.clock.advance(bench.client.step())
     bench.client.step()
     assert bench.client.ended
@@ -491,7 +492,7 @@ def test_leave_while_registering_does_not_wait_for_a_dead_server():
 def test_leave_while_waiting_ends():
     bench = Bench()
     bench.far.reply(started(bench), 0xA3)
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     assert bench.client.ended
     eq(bench.watch(DAY_S), [])
@@ -502,7 +503,7 @@ def test_leave_while_updating_deregisters():
     bench.client.update()
     bench.client.step()
     update = one(bench.far.take())
-    bench.client.leave()
+    bench.client.deregister()
     sent = bench.far.reply(update, CHANGED)
     bench.client.step()
     sent += bench.far.take()
@@ -511,7 +512,7 @@ def test_leave_while_updating_deregisters():
 
 def test_leave_of_a_dead_server_ends_after_the_retransmissions():
     bench = Bench().registered()
-    bench.client.leave()
+    bench.client.deregister()
     sent = bench.watch(100)
     eq([packet.code for _, packet in sent], [DELETE] * 5)
     assert bench.client.ended
@@ -519,23 +520,23 @@ def test_leave_of_a_dead_server_ends_after_the_retransmissions():
 
 def test_leave_answered_with_an_error_ends():
     bench = Bench().registered()
-    bench.client.leave()
+    bench.client.deregister()
     bench.client.step()
     bench.far.reply(one(bench.far.take()), NOT_FOUND)
     assert bench.client.ended
-    eq(bench.events[-1], "leave_failed")
+    eq(bench.events[-1], "deregister_failed")
 
 
 def test_failed_deregistration_is_told_apart_from_a_good_one():
     bench = Bench().registered()
-    bench.client.leave()
+    bench.client.deregister()
     bench.watch(100)
-    eq(bench.events[-1], "leave_failed")
+    eq(bench.events[-1], "deregister_failed")
 
 
 def test_reconnect_after_leave():
     bench = Bench().registered()
-    bench.client.leave(False)
+    bench.client.deregister(False)
     bench.client.step()
     bench.client.reconnect()
     bench.far.accept_register("/again")
@@ -775,7 +776,7 @@ def test_event_names_its_registration():
 def test_event_handler_may_leave():
     bench = Bench()
     packet = started(bench)
-    bench.client.on_event = lambda event, registration: bench.client.leave()
+    bench.client.on_event = lambda event, registration: bench.client.deregister()
     sent = bench.far.reply(packet, CREATED, [(LOCATION_PATH, b"1")])
     bench.client.step()
     eq(one(sent + bench.far.take()).code, DELETE)

@@ -68,7 +68,7 @@ class Stage:
         self.client.add_format(SenmlJson())
         self.client.add_format(SenmlCbor())
         self.fates = []
-        self.client.on_notify = self.fate
+        self.client.on_notification = self.fate
         self.probe = self.client.add(Probe(iid=0))
         self.other = self.client.add(Probe(iid=1))
         self.probe.level = self.other.level = 20.0
@@ -81,7 +81,7 @@ class Stage:
 
     @property
     def observed(self):
-        reports = self.registration.reports
+        reports = self.registration.reporting
         return [name_of(o) for o in reports.observations] if reports else []
 
     def get(self, path, token=b"tk", observe=0, accept=TEXT, options=(), far=None, code=GET):
@@ -192,7 +192,7 @@ def test_format_of_the_observe_is_that_of_its_notifications():
 def test_sequence_grows_and_wraps_at_24_bits():
     stage = Stage()
     stage.observe(LEVEL)
-    stage.registration.reports.count = 0xFFFFFC
+    stage.registration.reporting.count = 0xFFFFFC
     numbers = []
     for i in range(6):
         numbers.append(stage.only(stage.put(30.0 + i)).uint(OBSERVE))
@@ -531,7 +531,7 @@ def test_deregister_ends_all():
     stage = Stage()
     stage.observe(LEVEL, b"a")
     stage.observe(COUNT, b"b")
-    stage.client.leave()
+    stage.client.deregister()
     request = stage.only(stage.step())
     eq(request.code, DELETE)
     stage.far.reply(request, DELETED)
@@ -1292,7 +1292,7 @@ def test_handler_of_the_application_that_raises():
         calls.append(fate)
         raise ValueError("of the application")
 
-    stage.client.on_notify = handler
+    stage.client.on_notification = handler
     stage.observe(LEVEL, options=[(URI_QUERY, b"con=1")])
     stage.ack(stage.only(stage.put(21.0)))
     stage.rst(stage.only(stage.put(22.0)))
@@ -1311,7 +1311,7 @@ def test_handler_may_change_values_and_end_things():
         if fate == "sent" and stage.probe.count < 3:
             stage.probe.put("count", stage.probe.count + 1)
 
-    stage.client.on_notify = handler
+    stage.client.on_notification = handler
     sent = stage.put(21.0)
     for _ in range(5):
         sent += stage.step()
@@ -1470,7 +1470,7 @@ def locked(name, values, accept, options=(), codec=None, path=None):
     probe = stage.probe
     setattr(probe, name, values[0])
     stage.observe(path or "/26250/0/%d" % probe.rid(name), accept=accept, options=options)
-    stage.client.on_notify = None
+    stage.client.on_notification = None
     near = stage.far.near
     sent = [0]
     lengths = [0]
@@ -1568,7 +1568,7 @@ def test_look_with_st_allocates_nothing():
     def fate(fate, observation):
         fates[0] += 1
 
-    stage.client.on_notify = fate
+    stage.client.on_notification = fate
     for value in (22.0, 23.5, 119.5):
         heap_locked(one, value)
     eq((stage.far.take(), fates[0]), ([], 0))
@@ -1588,7 +1588,7 @@ def test_same_value_again_allocates_nothing():
     def fate(fate, observation):
         fates[0] += 1
 
-    stage.client.on_notify = fate  # "dropped", if it was caught by the loop
+    stage.client.on_notification = fate  # "dropped", if it was caught by the loop
 
     def one(name, value):
         setattr(probe, name, value)
@@ -1623,7 +1623,7 @@ def test_work_is_proportional_to_what_has_changed():
         stage.observe("/26250/%d/1" % (10 + i), bytes((i, 1)))
         stage.observe("/26250/%d/0" % (10 + i), bytes((i, 2)))
     stage.step()
-    reports = stage.registration.reports
+    reports = stage.registration.reporting
     looked = []
     look = reports.look
 
@@ -1686,4 +1686,4 @@ def test_observations_are_given_back():
         once()
     gc.collect()
     assert gc.mem_alloc() - before < 500, gc.mem_alloc() - before
-    eq(stage.registration.reports.index.chains, {})
+    eq(stage.registration.reporting.index.chains, {})

@@ -82,7 +82,7 @@ class Storm:
         self.client.add_format(SenmlCbor())
         self.far = self.bench.far
         self.count = 0
-        self.client.on_notify = self.fate
+        self.client.on_notification = self.fate
         self.probes = [self.client.add(Probe(iid=0)), None]
         self.mid = 0
         self.pending = []
@@ -195,7 +195,7 @@ class Storm:
                 self.send(encode(ACK, code, packet.mid, packet.token, options))
 
     def check(self):
-        reports = self.bench.registration.reports
+        reports = self.bench.registration.reporting
         if not reports:
             return
         watches = 0
@@ -273,7 +273,7 @@ def test_anything_at_any_time_raises_nothing_and_leaks_nothing():
         # It still works: a new observation is told of a change.
         probe = storm.probes[0] or storm.client.add(Probe(iid=0))
         probe.put("level", 1.0)
-        storm.bench.registration.attributes = None
+        storm.bench.registration.attributes.clear()
         storm.bench.server.pmin_s = storm.bench.server.pmax_s = None
         storm.bench.server.storing = False
         storm.peace(30)
@@ -286,9 +286,9 @@ def test_anything_at_any_time_raises_nothing_and_leaks_nothing():
         eq((seed, storm.peace(30, b"last")[-1]), (seed, b"2.0"))
         eq((seed, printed.count), (seed, 0))
         # Leaving gives everything back.
-        for observation in list(storm.bench.registration.reports.observations):
-            storm.bench.registration.reports.forget(observation)
-        eq((seed, storm.bench.registration.reports.index.chains), (seed, {}))
+        for observation in list(storm.bench.registration.reporting.observations):
+            storm.bench.registration.reporting.forget(observation)
+        eq((seed, storm.bench.registration.reporting.index.chains), (seed, {}))
     assert told > 1000, told
 
 
@@ -327,5 +327,5 @@ def test_datagrams_by_chance_around_an_observation():
         bench.far.take()
         if not chance(20):
             bench.clock.advance(1000)
-    reports = bench.registration.reports
+    reports = bench.registration.reporting
     assert len(reports.observations) <= reports.LIMIT

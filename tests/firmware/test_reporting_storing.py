@@ -138,7 +138,7 @@ class Stage:
         self.client.add_format(SenmlCbor())
         samples.time = Time(self.bench.clock, start_s)
         self.fates = []
-        self.client.on_notify = lambda fate, observation: self.fates.append(fate)
+        self.client.on_notification = lambda fate, observation: self.fates.append(fate)
         self.probe = self.client.add(Probe(iid=0, level=20.0))
         self.path = path
         self.format = format
@@ -295,7 +295,7 @@ def test_time_that_is_set_meanwhile():
 
 def test_time_that_a_server_has_set_counts():
     stage = Stage(start_s=1000)
-    reports = stage.bench.registration.reports
+    reports = stage.bench.registration.reporting
     clock = stage.bench.clock
     eq(samples.stamp_ms(reports, clock.s, clock.ms), 0)
     device = stage.client.add(Device())
@@ -337,7 +337,7 @@ def test_no_more_samples_are_kept_than_hqmax():
 
 def test_no_more_samples_are_kept_than_the_default():
     stage = Stage()
-    history = stage.bench.registration.reports.HISTORY
+    history = stage.bench.registration.reporting.HISTORY
     n = history + 30
     kept, _ = stage.away([30.0 + i for i in range(n)], 1)
     got = stage.read(stage.back())
@@ -420,7 +420,7 @@ def test_samples_that_nobody_asks_for_again_are_dropped_with_the_next_register()
     stage = Stage()
     stage.away([30.0, 31.0])
     samples_kept = []
-    reports = stage.bench.registration.reports
+    reports = stage.bench.registration.reporting
     for _ in range(2):
         stage.client.reconnect()
         stage.client.step()
@@ -551,7 +551,7 @@ def test_value_that_goes_ends_the_queue_too():
                 stage.far.send(encode(ACK, 0, packet.mid))
         stage.bench.clock.advance(5000)
     eq(heard[-1].code, 0x84)
-    eq(stage.bench.registration.reports.observations, [])
+    eq(stage.bench.registration.reporting.observations, [])
 
 
 def test_queue_costs_no_more_than_its_samples():
@@ -577,7 +577,9 @@ class Wire:
     """One end of a wire that loses, while `rate` percent of the datagrams and in a blackout all.
     The end that belongs to the client delivers what the server sends, and the other way round."""
 
-    secure = renewed = False
+    secure = False
+    ready = True
+    renewals = 0
     sock = None
 
     def __init__(self, sim):
@@ -585,8 +587,11 @@ class Wire:
         self.queue = []
         self.data = b""
 
-    def open(self):
+    def open(self, poller=None):
         pass
+
+    def step(self):
+        return 3600000
 
     def close(self):
         self.queue.clear()
@@ -627,7 +632,7 @@ class Simulation:
         self.fates = []
         # What was in flight when an observation came to its end: it comes again with the next
         self.again = []
-        self.client.on_notify = self.fate
+        self.client.on_notification = self.fate
         # What the server knows
         self.location = None
         self.until_s = 0
@@ -753,7 +758,7 @@ class Simulation:
                 self.probe.put("level", value)
                 self.client.step()
                 self.made[value] = EPOCH_S * 1000 + self.now()
-                reports = self.bench.registration.reports
+                reports = self.bench.registration.reporting
                 if reports and reports.observations:
                     self.stored.append((EPOCH_S * 1000 + self.now(), value))
                 next_ms = self.now() + pause_s * 1000 + random.getrandbits(13)

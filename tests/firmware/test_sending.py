@@ -307,7 +307,7 @@ def test_send_is_not_lost_over_an_update_that_is_refused():
 def test_send_that_waits_ends_with_the_registration():
     stage = Stage()
     report = stage.client.send(LEVEL)
-    stage.client.leave(deregister=False)
+    stage.client.deregister(send=False)
     stage.step()
     eq(report.results, {1: False})
     eq(stage.bench.watch(300), [])

@@ -55,7 +55,7 @@ def test_attributes_outlive_a_restart():
 def test_they_belong_to_their_server():
     clear()
     attributes(device(), "/3303/0", pmin=10)
-    eq(device("coap://192.0.2.7").registration.attributes, None)
+    eq(device("coap://192.0.2.7").registration.attributes, {})
     eq(device().registration.attributes, {(3303, 0): {"pmin": 10}})
     clear()
 
@@ -65,7 +65,7 @@ def test_unset_attributes_are_forgotten():
     bench = device()
     attributes(bench, "/3303/0", pmin=10)
     eq(bench.ask(PUT, "/3303/0", options=[(URI_QUERY, b"pmin")]).code, CHANGED)
-    eq(device().registration.attributes, None)
+    eq(device().registration.attributes, {})
     clear()
 
 
@@ -85,7 +85,7 @@ def test_what_is_damaged_is_forgotten_and_written_anew():
         with open(PATH, "w") as file:
             file.write(text)
         bench = device()
-        eq(bench.registration.attributes, None)
+        eq(bench.registration.attributes, {})
         attributes(bench, "/3303/0", pmin=7)
         eq(device().registration.attributes, {(3303, 0): {"pmin": 7}})
     clear()

@@ -25,7 +25,7 @@ def load_all():
     """
     for i in range(128):
         str(chr(i))[0]
-    for room in ("coap", "formats", "management", "reporting"):
+    for room in ("coap", "formats", "registration", "management", "reporting"):
         for entry in os.ilistdir("firmware/lwm2m/" + room):
             name = entry[0].rsplit(".", 1)
             if name[-1] == "py":
@@ -36,8 +36,7 @@ def load_all():
 
 load_all()
 
-from lwm2m.reporting import observe as observing  # noqa: E402
-from lwm2m.reporting import send as sending  # noqa: E402
+from lwm2m.reporting import scheduler  # noqa: E402
 from lwm2m.reporting import storing as samples  # noqa: E402
 from lwm2m.reporting.scheduler import Reporting  # noqa: E402
 
@@ -171,9 +170,11 @@ class Everything(Object):
         raise DeliberateError
 
     def slow(self, args=None):
-        if len(self.client.current.exchange.pending) >= ENOUGH:
-            raise Lwm2mError(0xA3)
-        later = self.client.later()
+        for registration in self.client.registrations:
+            exchange = registration.exchange
+            if exchange.serving and len(exchange.separate) >= ENOUGH:
+                raise Lwm2mError(0xA3)
+        later = self.client.defer()
         if args and 1 in args:
             raise Lwm2mError(0x80)  # changes its mind
         self.client.after(700, lambda: later.answer(0x44, b"done", 0))
@@ -239,12 +240,12 @@ class Subject:
         for name in sys.modules:
             if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
                 sys.modules[name].sys = self.witness
-        observing.Reporting = sending.Reporting = Wrapping
+        scheduler.Reporting = Wrapping
         self.time = samples.time = lwm2m.objects.device.time = Time(self.clock)
         # One message in flight, or two
         nstart = 1 if mtu > 256 else 2
         self.client = client = Client("fuzz", mtu=mtu, clock=self.clock, nstart=nstart)
-        client.on_notify = self.on_notify
+        client.on_notification = self.on_notification
         for codec in (Text, Opaque, SenmlCbor, SenmlEtchCbor, SenmlJson):
             client.add_format(codec())
         self.server = client.add_server("coap://192.0.2.1", transport=transport, lifetime_s=300)
@@ -256,7 +257,7 @@ class Subject:
         # What has become of notifications; tokens of those that were not sent; reports under way
         self.fates = {}
         self.dropped = []
-        self.reports = []
+        self.reporting = []
         self.device = client.add(
             Board(manufacturer="Acme", model="T", reboot=self.reboot, factory_reset=self.reboot)
         )
@@ -274,7 +275,7 @@ class Subject:
     def reboot(self):
         self.reboots += 1
 
-    def on_notify(self, fate, observation):
+    def on_notification(self, fate, observation):
         self.fates[fate] = self.fates.get(fate, 0) + 1
         if fate == "dropped":
             self.dropped.append(observation.token)
@@ -314,18 +315,18 @@ class Subject:
     def report(self, n):
         """Send values (LwM2M 1.1 Core §6.4.6): some, or all of an object in blocks."""
         paths = (("/3303/0/5700", "/26241/0/1"), ("/26241/300",), ("/3303",), ("/26241/0/2",))
-        if len(self.reports) > 2:
+        if len(self.reporting) > 2:
             return
         try:
             report = self.client.send(*paths[n & 3])
         except ValueError:
             return  # there is nothing now
-        self.reports.append(report)
+        self.reporting.append(report)
 
     def settled(self):
         """Forget the reports whose fate is known: True if that is all."""
-        self.reports = [report for report in self.reports if None in report.results.values()]
-        return not self.reports
+        self.reporting = [report for report in self.reporting if None in report.results.values()]
+        return not self.reporting
 
     @property
     def effects(self):
@@ -344,7 +345,7 @@ class Subject:
                 client.add(instance)
         client.objects = list(client.objects)
         self.registration.created = []
-        self.registration.attributes = None
+        self.registration.attributes.clear()
         for thing in self.things:
             thing.restore()
         for sensor in self.sensors:

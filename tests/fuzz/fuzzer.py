@@ -63,7 +63,7 @@ ENOUGH_FAILURES = 5
 BUSY = 60  # steps in a row that ask for another one at once
 RECENT = 32  # confirmable notifications that are remembered
 PATIENCE_S = 60
-REGISTERING = 2  # a state of registration.registration
+REGISTERING = 3  # a state of registration.registration
 SETTLING = 3000  # steps for what is under way
 HEX = 240
 
@@ -433,7 +433,7 @@ class Fuzzer:
     def compare(self):
         """What the server was told last is what it would read now."""
         subject = self.subject
-        reports = subject.registration.reports
+        reports = subject.registration.reporting
         for observation in reports.observations if reports else ():
             seen = self.observed.get(observation.token)
             if not seen:
@@ -502,22 +502,22 @@ class Fuzzer:
         # No message id is remembered any longer (EXCHANGE_LIFETIME, RFC 7252 §4.8.2).
         subject.clock.advance(256000)
         if leave or self.recoveries & 1:
-            client.leave()
+            client.deregister()
             for _ in range(SETTLING):
                 if client.ended:
                     break
                 self.sane_step()
-            if not client.ended or subject.registration.reports:
+            if not client.ended or subject.registration.reporting:
                 self.fail(Failure("has not left, or goes on being observed"))
         client.reconnect()
         self.calm(1000000)
-        reports = subject.registration.reports
+        reports = subject.registration.reporting
         if reports and (reports.observations or reports.index.chains):
             self.fail(Failure("an observation has outlived a Register"))
         self.observed = {}
         subject.fates = {}
         subject.dropped = []
-        subject.reports = []
+        subject.reporting = []
         # One upload of two blocks, one read: the sizes of what they leave behind are known.
         options = path("/26241/0/5")
         options.append((CONTENT_FORMAT, OCTETS))
@@ -535,17 +535,17 @@ class Fuzzer:
         # The last error is kept to be asked for: one exception, or none.
         exchange.error = subject.registration.error = None
         # An empty list keeps some of the room that it once had.
-        if client.timers or exchange.pending:
-            self.fail(Failure(f"left over: {client.timers} {exchange.pending}"))
+        if client.timers or exchange.separate:
+            self.fail(Failure(f"left over: {client.timers} {exchange.separate}"))
         client.timers = []
-        exchange.pending = []
-        fill(client, client.builder, client.message, exchange, exchange.upload, *exchange.slots)
+        exchange.separate = []
+        fill(client, client.builder, client.message, exchange, exchange.upload, *exchange.outgoing)
         fill(subject.registration, subject.transport, subject.wire, *client.codecs)
         fill(*subject.objects)
         for codec in client.codecs:
             if hasattr(codec, "src"):
                 codec.src = SCRATCH  # else the last text that it has written
-        for slot in exchange.slots:
+        for slot in exchange.outgoing:
             if not slot.state:
                 slot.tag = slot.owner = None  # whose message it was is kept until the next one
                 slot.token = b""
@@ -558,7 +558,7 @@ class Fuzzer:
         """A minimum period of hours is as good as one of a minute, and takes less time."""
         server = self.subject.server
         server.pmin_s = min(server.pmin_s or 0, PATIENCE_S)
-        reports = self.subject.registration.reports
+        reports = self.subject.registration.reporting
         for observation in reports.observations if reports else ():
             for name in ("pmin", "epmin"):
                 if (getattr(observation, name) or 0) > PATIENCE_S:
@@ -571,8 +571,8 @@ class Fuzzer:
         client = subject.client
         exchange = subject.registration.exchange
         for _ in range(SETTLING):
-            reports = subject.registration.reports
-            rest = client.registered and not (exchange.pending or client.timers)
+            reports = subject.registration.reporting
+            rest = client.registered and not (exchange.separate or client.timers)
             if rest and subject.settled() and not self.owed(reports):
                 return
             left_ms -= self.sane_step()
@@ -588,7 +588,7 @@ class Fuzzer:
         if reports.head or reports.jobs or reports.stuck:
             return True
         return any(
-            other.due or other.touched or other.queue or reports.flying(other)
+            other.due or other.touched or other.queue or reports.exchange.in_flight(other)
             for other in reports.observations
         )
 

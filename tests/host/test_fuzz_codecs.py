@@ -30,6 +30,8 @@ from tests.fuzz.firmware_codecs import load
 Builder = load("coap.builder").Builder
 Message = load("coap.message").Message
 Tlv = load("formats.tlv").Tlv
+represent = load("management.walk").represent
+write_links = load("registration.messages").write_links
 TlvReader = load("formats.tlv_reader").TlvReader
 Text = load("formats.text").Text
 Opaque = load("formats.opaque").Opaque
@@ -340,14 +342,17 @@ def resources(draw: Any) -> list[tuple[int, int, Any]]:
 
 
 class Model:
-    """As much of a client as a codec wants to see."""
+    """A peer that may read everything, and as much of its client as a read wants to see."""
 
-    access = None
     classes: ClassVar[dict[int, Any]] = {}
 
     def __init__(self, *instances: Any) -> None:
         self.objects = list(instances)
-        self.codecs, self.classes, self.access = (), {}, None
+        self.codecs, self.classes = (), {}
+        self.client = self
+
+    def allowed(self, oid: int, iid: int, right: int) -> bool:
+        return True
 
 
 def thing(table: list[tuple[int, int, Any]], iid: int = 0) -> Any:
@@ -375,7 +380,7 @@ def test_host_reads_the_objects_that_the_firmware_writes_in_tlv(
     out = Builder(60000)
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload()
-    Tlv().emit(out, Model(*instances), (9999, 0, 0, 0), depth)
+    represent(Model(*instances), Tlv(), out, (9999, 0, 0, 0), depth, 0, None)
     assert not out.more
     assert not out.broken
     payload = bytes(out.buf[5 : max(out.finish(), 5)])
@@ -468,7 +473,7 @@ def test_damaged_tlv_is_refused_or_read_as_the_host_reads_it(
     out = Builder(60000)
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload()
-    Tlv().emit(out, Model(thing(table)), (9999, 0, 0, 0), 2)
+    represent(Model(thing(table)), Tlv(), out, (9999, 0, 0, 0), 2, 0, None)
     payload = damage(bytes(out.buf[5 : out.pos]), changes)
     found = firmware_reads(payload, depth, kinds)
     if found is None:
@@ -570,7 +575,7 @@ def test_host_reads_the_links_that_the_firmware_writes(ids: list[tuple[int, int]
     out = Builder(4000)
     out.begin(0, 2, 1, b"", 0, 0)
     out.payload()
-    Link().objects(out, Model(*instances))
+    write_links(Model(*instances), Link(), out)
     links = host_link.parse(bytes(out.buf[5 : max(out.finish(), 5)]))
     expected = [f"/{oid}/{iid}" for oid, iid in sorted(ids) if oid not in (0, 21)]
     assert [link.target for link in links] == expected

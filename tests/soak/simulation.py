@@ -608,7 +608,7 @@ class Simulation:
         self.go_on(CLOSING)
         self.rest()
         for i in range(2):
-            reports = self.client.registrations[i].reports
+            reports = self.client.registrations[i].reporting
             self.servers[i].compare(reports, self.sensors)
 
     def go_on(self, duration):
@@ -669,7 +669,7 @@ class Simulation:
         for registration in self.client.registrations:
             if not registration.registered or not registration.exchange.free():
                 return False
-            reports = registration.reports
+            reports = registration.reporting
             if not reports or reports.kept or reports.stuck or reports.head:
                 return False
             if any(other.due or other.queue for other in reports.observations):
@@ -702,11 +702,11 @@ class Simulation:
         for registration in self.client.registrations:
             # The last error is kept to be asked for: one exception, or none.
             registration.error = registration.exchange.error = None
-            for slot in registration.exchange.slots:
+            for slot in registration.exchange.outgoing:
                 if not slot.state:
                     slot.tag = slot.owner = None  # whose message was the last
                     slot.token = b""
-            reports = registration.reports
+            reports = registration.reporting
             if not reports:
                 continue
             # An empty list, and an empty dict, keep some of the room that they once had.

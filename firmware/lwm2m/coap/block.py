@@ -99,8 +99,8 @@ class Upload:
         """Add to an answer which block it is for, and whether more are wanted (§2.3)."""
         if code and out.number < _BLOCK1 and not out.head:
             block = message.block1 & 0xFFFFF7 | (8 if code == _CONTINUE else 0)
-            if block & 7 > self.exchange.block_size:
-                block = block & 0xFFFFF8 | self.exchange.block_size
+            if block & 7 > self.exchange.builder.block_size:
+                block = block & 0xFFFFF8 | self.exchange.builder.block_size
             out.uint(_BLOCK1, block)
 
     def _begin(self, message):
@@ -122,63 +122,63 @@ class Upload:
         return True
 
 
-def split(exchange, slot, out):
-    """Make a message that does not fit, or is in blocks already, into the block whose turn it is.
+def split(outgoing, out):
+    """Make a message that does not fit, or is in blocks already, into the block under way.
 
     Returns False if not even a block of 16 bytes fits.
     """
-    if slot.block1 < 0:
-        slot.block1 = exchange.block_size
-        exchange.build(slot)
-    while out.more and out.pos - out.head != 16 << (slot.block1 & 7):
-        size = slot.block1 & 7
+    if outgoing.block1 < 0:
+        outgoing.block1 = outgoing.exchange.builder.block_size
+        outgoing.build()
+    while out.more and out.pos - out.head != 16 << (outgoing.block1 & 7):
+        size = outgoing.block1 & 7
         if not size:
             return False
-        slot.block1 = slot.block1 >> 4 << 5 | size - 1  # the same place in smaller blocks
-        exchange.build(slot)
-    slot.more = out.more
+        outgoing.block1 = outgoing.block1 >> 4 << 5 | size - 1  # the same place, smaller blocks
+        outgoing.build()
+    outgoing.more = out.more
     if not out.more:
         # The last block: take the flag out of the option, which ends where the marker stands.
         out.buf[out.head - 2] &= 0xF7
     return True
 
 
-def advance(exchange, message, slot):
-    """An answer to a block: go on with the next one, either way, or tell the owner."""
-    block = slot.block1
+def advance(message, outgoing):
+    """Go on with the next block after a response to one, either way, or tell the owner."""
+    block = outgoing.block1
     code = message.code
     reason = 0
     size = min(block & 7, message.block1 & 7 if message.block1 >= 0 else 7)
     if block >= 0 and message.block1 >= 0 and message.block1 >> 4 != block >> 4 and code < 128:
-        slot.state = _UNACKNOWLEDGED  # a late answer to an earlier block: ours is still to come
+        outgoing.state = _UNACKNOWLEDGED  # this one is late, for an earlier block
         return
     if block >= 0 and code == _TOO_LARGE and size < block & 7:
-        slot.block1 = size  # from the start, in smaller blocks (§2.9.3)
-    elif block >= 0 and code < 128 and (slot.more or code == _CONTINUE):
+        outgoing.block1 = size  # from the start, in smaller blocks (§2.9.3)
+    elif block >= 0 and code < 128 and (outgoing.more or code == _CONTINUE):
         # The next block, in smaller ones if they want so. Who says 2.04 to each block keeps no
         # state; who says it without the option has not understood (§2.5).
-        slot.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
-        if not slot.more or message.block1 < 0:
+        outgoing.block1 = (block >> 4) + 1 << (block & 7) - size << 4 | size
+        if not outgoing.more or message.block1 < 0:
             reason = code
     elif message.block2 >= 0 and code < 128:
-        number = slot.block2 >> 4 if slot.block2 >= 0 else 0
+        number = outgoing.block2 >> 4 if outgoing.block2 >= 0 else 0
         more = message.block2 & 8
         size = 16 << (message.block2 & 7)
         if message.block2 >> 4 != number or (more and message.end - message.payload != size):
             reason = _INCOMPLETE
         else:
-            # The owner says whether it wants the rest, and may have used the slot meanwhile.
-            wanted = slot.owner.on_reply(message, slot.tag)
-            if not more or not wanted or slot.state:
+            # The owner says whether it wants the rest, and may have sent something meanwhile.
+            wanted = outgoing.owner.on_reply(message, outgoing.tag)
+            if not more or not wanted or outgoing.state:
                 return
-            slot.block1 = -1
-            slot.block2 = number + 1 << 4 | message.block2 & 7
+            outgoing.block1 = -1
+            outgoing.block2 = number + 1 << 4 | message.block2 & 7
     else:
-        slot.owner.on_reply(message, slot.tag)
+        outgoing.owner.on_reply(message, outgoing.tag)
         return
     # The token stays the same for all blocks: some servers know a transfer by it.
-    if reason or not exchange.start(slot, slot.token):
-        slot.owner.on_failure(slot.tag, reason or _TOO_LARGE)
+    if reason or not outgoing.start(outgoing.token):
+        outgoing.fail(reason or _TOO_LARGE)
 
 
 def pull(out, src, n):

@@ -19,6 +19,10 @@ class Builder:
     def __init__(self, size):
         self.buf = bytearray(size)
         self.size = self.end = size
+        # Exponent of the largest block (RFC 7959 §2.2) that fits beside 64 bytes of header
+        self.block_size = 6
+        while self.block_size and (16 << self.block_size) + 64 > size:
+            self.block_size -= 1
         self.pos = self.skip = 0
         self.start = self.number = self.head = 0
         self.more = self.broken = False
@@ -37,6 +41,7 @@ class Builder:
             index += 1
             n -= 1
         self.start = pos
+        self.observe = -1
         self.rewind()
 
     def rewind(self):

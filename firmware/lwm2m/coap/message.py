@@ -1,5 +1,5 @@
 """Received messages: CoAP framing (RFC 7252 §3) parsed in place, a datagram being the buffer plus
-a few small integers; the message ids of a peer (§4.4, §4.5); and what is known of a sent message.
+a few small integers, with the path of LwM2M in it; and the message ids of a peer (§4.4, §4.5).
 
 Nothing here allocates after construction, for valid and for hostile input alike.
 """
@@ -7,8 +7,6 @@ Nothing here allocates after construction, for valid and for hostile input alike
 import random
 from array import array
 from micropython import const
-
-from lwm2m.clock import Deadline
 
 # Results of Message.parse()
 _OK = const(0)
@@ -213,10 +211,11 @@ def _segment(buf, start, stop):
     return value
 
 
-class Ring:
-    """Hands out fresh message ids, and remembers the last `n` changing requests of the peer for
-    EXCHANGE_LIFETIME: by message id, and the code of the answer (0: still to come).
+class MessageIds:
+    """Fresh message ids for our messages, and a memory of the last `n` changing requests of the
+    peer for EXCHANGE_LIFETIME: by message id, with the response code (0: still to come).
 
+    `code` is the response code of the request that `find` has found.
     Allocates, once: 4 bytes for each entry.
     """
 
@@ -225,13 +224,13 @@ class Ring:
         # An entry is the message id, code << 16 and, << 24, the time in units of 8 s, 6 bits,
         # that is twice as long as an entry lives.
         self.values = array("I", bytes(4 * n))
-        self.next = self.s = 0
+        self.pos = self.s = 0
         self.code = self.index = 0
         self.mid = random.getrandbits(16)
         # Which period of 256 s it is, the ids used in it, and in the one before
         self.state = self.count = self.last = 0
 
-    def next_mid(self):
+    def next(self):
         """A fresh message id, counted up from a random start; -1 when all of them have been used
         within EXCHANGE_LIFETIME."""
         state = self.clock.s >> 8
@@ -247,7 +246,7 @@ class Ring:
         return mid
 
     def find(self, mid):
-        """Whether `mid` is remembered: then `code` is its answer."""
+        """True when `mid` is remembered: then `code` is its response code."""
         values = self.values
         now_s = self.clock.s
         if now_s - self.s > _EXCHANGE_LIFETIME_S:
@@ -271,19 +270,11 @@ class Ring:
         return found
 
     def append(self, mid, code):
-        """Remember an answer, in the place of the oldest."""
-        i = self.next
+        """Remember the response code of a request: in its place if it is remembered, else in that
+        of the oldest."""
+        if self.find(mid):
+            i = self.index
+        else:
+            i = self.pos
+            self.pos = (i + 1) % len(self.values)
         self.values[i] = mid | (code or 255) << 16 | (self.clock.s >> 3 & 63) << 24
-        self.next = (i + 1) % len(self.values)
-
-
-class Slot:
-    """One confirmable message of ours: `code` and `tag` say what, `block1` and `block2` which
-    block of it (option values, -1: none), `owner` who writes it and learns its fate."""
-
-    def __init__(self, clock):
-        self.due = Deadline(clock)
-        self.state = self.mid = self.code = self.count = self.timeout_ms = 0
-        self.block1 = self.block2 = -1
-        self.token = b""
-        self.tag = self.owner = None

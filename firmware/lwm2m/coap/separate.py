@@ -1,10 +1,12 @@
-"""An answer that comes later (RFC 7252 §5.2.2): the request is acknowledged at once, the response
+"""A separate response (RFC 7252 §5.2.2): the request is acknowledged at once, the response
 follows as a confirmable message of its own.
 
-Loaded when a handler first wants it.
+Loaded when a handler first calls `Client.defer`.
 """
 
 from micropython import const
+
+from lwm2m.errors import Lwm2mError
 
 _INTERNAL = const(0xA0)
 _UNAVAILABLE = const(0xA3)
@@ -13,20 +15,34 @@ _CONTENT_FORMAT = const(12)
 _NEVER_MS = const(3600000)
 # Message ids may have run out for a while.
 _AGAIN_MS = const(1000)
-# How many answers may be owed to one server
-_PENDING = const(8)
+# How many separate responses one server may wait for
+_LIMIT = const(8)
 
 
-class Later:
-    """What a handler owes. `answer` gives it; until then repetitions of the request are
-    acknowledged and not carried out again. Allocates: a copy of the token."""
+def defer(client):
+    """Do what `Client.defer` says. Raises RuntimeError when no request is being served."""
+    for registration in client.registrations:
+        if registration.exchange.serving:
+            return SeparateResponse(registration.exchange, client)
+    raise RuntimeError("no request is being served")
+
+
+class SeparateResponse:
+    """A response that a handler gives later, with `answer`. Until then repetitions of the request
+    are acknowledged and not carried out again.
+
+    `done` is None until the outcome is known, then True when the response was acknowledged, False
+    when it was not. Raises Lwm2mError(5.03) when the server waits for 8 responses already.
+    Allocates: a copy of the token.
+    """
 
     def __init__(self, exchange, client):
-        if len(exchange.pending) >= _PENDING:
-            raise client.objects[0].Refused(_UNAVAILABLE)  # enough is owed already
+        if len(exchange.separate) >= _LIMIT:
+            raise Lwm2mError(_UNAVAILABLE)
         message = exchange.message
         self.exchange = exchange
         self.client = client
+        # The response did not fit, and 5.00 goes in its place
         self.lost = False
         self.mid = message.mid
         self.token = bytes(message.buf[4 : 4 + message.token_len])
@@ -34,15 +50,12 @@ class Later:
         self.payload = b""
         self.format = -1
         self.done = None
-        exchange.pending.append(self)
+        exchange.separate.append(self)
         exchange.deferred = self
 
     def answer(self, code=0x44, payload=b"", format=-1):
         """Answer with a response code (default 2.04), and with `payload` in a content format.
-
-        It leaves with the next `step`. `done` becomes True when it was acknowledged, False
-        when it was not.
-        """
+        It leaves with the next `step`."""
         self.code = code
         self.payload = payload
         self.format = format
@@ -51,15 +64,13 @@ class Later:
     # For the exchange layer
 
     def step(self):
-        """Send the answer as soon as there is one, and a slot for it: milliseconds until the next
-        try."""
+        """Send the response as soon as there is one and NSTART allows: milliseconds until the
+        next try."""
         exchange = self.exchange
         if not self.code or self.done is not None or not exchange.free():
             return _NEVER_MS
-        ring = exchange.ring
-        if ring.find(self.mid):
-            ring.values[ring.index] = ring.values[ring.index] & 0x3F00FFFF | self.code << 16
-        sent = exchange.request(self.code, self, self.token)
+        exchange.message_ids.append(self.mid, self.code)
+        sent = exchange.request(self.code, self, None, self.token)
         if sent:
             self.done = False
             return _NEVER_MS
@@ -70,7 +81,7 @@ class Later:
             return 0
         return _AGAIN_MS
 
-    def on_build(self, out, tag):
+    def on_build(self, out, outgoing):
         if self.format >= 0:
             out.uint(_CONTENT_FORMAT, self.format)
         if self.payload:
@@ -79,8 +90,9 @@ class Later:
 
     def on_reply(self, message, tag):
         self.done = not self.lost
-        self.exchange.pending.remove(self)
+        self.exchange.separate.remove(self)
 
     def on_failure(self, tag, reason):
         self.done = False
-        self.exchange.pending.remove(self)
+        if self in self.exchange.separate:
+            self.exchange.separate.remove(self)

@@ -1,10 +1,28 @@
-"""What every content format shares: the codec interface and writing without garbage.
+"""The contract of a content format, and writing without garbage.
 
-A codec has two halves. Writing: `emit` walks the data model and calls `instance(out, instance)`
-and `resource(out, rid, flags, value)` with the `Builder` to write to. Reading: a `reader()` is
-opened on a payload, `next` steps through the records, each with `iid`, `rid`, `riid` (-1: not
-said), and `value(flags)` decodes it. What does not decode sets `error`; nothing is ever raised
-for bytes from outside.
+A codec has two halves. The writing half only encodes: `management.read` and `management.walk`
+visit the data model and call it; it never sees a client. The reading half is a `Reader`
+(formats.reader).
+
+    FORMAT                        number of the content format (IANA registry)
+    FRAMED                        True when `begin` and `end` are called around the values
+    COUNTED                       of a framed one: True when `begin` needs the number of records;
+                                  they are visited twice, after `begin_count(path, depth)` first
+    carries_paths                 True when it can carry the paths of a composite request;
+                                  `ANSWER_FORMAT` is then the format of the answer
+    fits(depth, flags, value)     True when it can carry what is at that depth of a path
+    begin(out, path, depth, nested, total)
+                                  what was asked for is `path[:depth]` (depth 0: a composite);
+                                  `nested`: the values are below it
+    locate(oid, iid, rid)         the values that follow are there (composites only)
+    instance(out, instance)       an object instance
+    resource(out, rid, flags, value)   a resource, with all its instances
+    item(out, riid, flags, value)      one resource instance
+    end(out)
+    reader()                      a Reader
+
+`out` is the Builder to write to. Writing allocates nothing for scalars, except where a format says
+so.
 """
 
 import struct
@@ -13,7 +31,6 @@ from micropython import const
 _STR = const(1)
 _CORELNK = const(9)
 _MULTI = const(0x80)
-_READ = const(1)
 
 # A str of up to this many bytes is encoded without an allocation.
 _SHORT = const(64)
@@ -28,9 +45,10 @@ def decimal(out, value):
 
 
 class Codec:
-    """One content format; `FORMAT` is its number in the IANA registry."""
+    """One content format: see the top of this module."""
 
     FORMAT = -1
+    FRAMED = carries_paths = False
 
     src = SCRATCH
 
@@ -57,32 +75,9 @@ class Codec:
         return n
 
     def fits(self, depth, flags, value=None):
-        """Whether this format can carry a read at `depth` (of a resource with `flags`)."""
+        """True when this format can carry what is at `depth` of a path: a resource with `flags`
+        and `value` from depth 3 on."""
         return True
-
-    def represent(self, out, client, path, depth, flags, value):
-        """Write what `path[:depth]` names: `value` if it is a resource, else what is below."""
-        if value is None:
-            self.emit(out, client, path, depth)
-        elif depth == 4:
-            self.item(out, path[3], flags, value[path[3]])
-        else:
-            self.resource(out, path[2], flags, value)
-
-    def emit(self, out, client, path, depth):
-        """Write the object or the instance that `path[:depth]` names, which exists."""
-        for instance in client.objects:
-            oid = instance.OID
-            if oid != path[0] or (depth > 1 and instance.iid != path[1]):
-                continue
-            if client.access and not client.access.allowed(client, oid, instance.iid, _READ):
-                continue
-            if depth == 1:
-                self.instance(out, instance)
-            else:
-                instance.visit(self, out)
-            if out.more:
-                return
 
     def item(self, out, riid, flags, value):
         """Write one resource instance that was read on its own."""

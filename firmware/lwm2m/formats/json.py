@@ -19,7 +19,7 @@ _CORELNK = const(9)
 class Json(Records):
     FORMAT = 11543
 
-    def begin(self, out, total):
+    def start(self, out, total):
         out.put(b'{"bn":"')
         self.spell(out, 0, self.base, True)
         if self.nested:

@@ -1,59 +1,47 @@
-"""Link format, content format 40 (RFC 6690): what Register and Discover carry."""
+"""Link format, content format 40 (RFC 6690): what Register and Discover carry.
+
+Whoever writes a list of links calls `begin`, and then, in their order, `object`, or `open` and
+what follows the path of a link.
+"""
+
+from micropython import const
 
 from lwm2m.formats.codec import Codec, decimal
+
+_COMMA = const(0x2C)
+_SLASH = const(0x2F)
+_LESS = const(0x3C)
+_GREATER = const(0x3E)
 
 
 class Link(Codec):
     FORMAT = 40
+    FRAMED = True
 
-    def emit(self, out, client, path, depth):
-        from lwm2m.management.discover import discover
-
-        discover(self, out, client, path, depth)
-
-    # Register and Update (LwM2M 1.1 Core §6.2.1)
-
-    def objects(self, out, client):
-        """Write the links of a registration: every object and instance but 0 and 21.
-
-        An object is listed alone when it has a version or no instance.
-        """
+    def begin(self):
+        """Begin a list; `state` is True until its first link."""
         self.state = True
-        if len(client.codecs) > 2:
-            from lwm2m.management.discover import root
-
-            root(self, out, client)
-        last = -1
-        for instance in client.objects:
-            oid = instance.OID
-            if oid == 0 or oid == 21:
-                continue
-            if oid != last and instance.VERSION:
-                self.object(out, instance)
-            last = oid
-            self.open(out, oid, instance.iid)
-            out.byte(62)
-        for oid in client.classes:
-            if not client.find(oid):
-                self.object(out, client.classes[oid])
 
     def object(self, out, instance):
+        """Write the link of an object, with its version."""
         self.open(out, instance.OID)
-        out.byte(62)
+        out.byte(_GREATER)
         if instance.VERSION:
             out.put(b";ver=")
             out.put(instance.VERSION)
 
-    def open(self, out, oid, iid=-1, rid=-1):
+    def open(self, out, oid=-1, iid=-1, rid=-1):
+        """Write a link as far as its path, "/" without an id. Allocates: nothing."""
         if not self.state:
-            out.byte(44)
+            out.byte(_COMMA)
         self.state = False
-        out.byte(60)
-        out.byte(47)
-        decimal(out, oid)
+        out.byte(_LESS)
+        out.byte(_SLASH)
+        if oid >= 0:
+            decimal(out, oid)
         if iid >= 0:
-            out.byte(47)
+            out.byte(_SLASH)
             decimal(out, iid)
         if rid >= 0:
-            out.byte(47)
+            out.byte(_SLASH)
             decimal(out, rid)

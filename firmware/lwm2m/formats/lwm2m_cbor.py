@@ -20,38 +20,33 @@ _BREAK = const(0xFF)
 
 
 class Lwm2mCbor(Codec):
-    FORMAT = ANSWER = 11544
+    FORMAT = ANSWER_FORMAT = 11544
+    FRAMED = carries_paths = True
+    COUNTED = False
 
     def __init__(self):
         self.path = array("H", (0, 0, 0, 0))
         self.base = 0
 
-    def represent(self, out, client, path, depth, flags, value):
+    def begin(self, out, path, depth, nested, total):
         self.base = depth
-        if not depth:
-            from lwm2m.management.walk import gather
-
-            out.byte(_OPEN_MAP)
-            gather(self, out, client, path)
-            out.byte(_BREAK)
-            return
-        head(out, _MAP, 1)
-        head(out, 0, path[0])
-        if depth > 1:
+        for i in range(min(depth, 3 if depth > 3 else 2)):
             head(out, _MAP, 1)
-            head(out, 0, path[1])
-        if value is None:
-            out.byte(_OPEN_MAP)
-            self.emit(out, client, path, depth)
-            out.byte(_BREAK)
-            return
-        head(out, _MAP, 1)
-        if depth < 4:
-            self.resource(out, path[2], flags, value)
+            head(out, 0, path[i])
+        if depth > 2:
+            head(out, _MAP, 1)
         else:
-            head(out, 0, path[2])
-            head(out, _MAP, 1)
-            self.value(out, path[3], flags, value[path[3]])
+            out.byte(_OPEN_MAP)
+
+    def end(self, out):
+        if self.base < 3:
+            out.byte(_BREAK)
+
+    def locate(self, oid, iid, rid=0):
+        path = self.path
+        path[0] = oid
+        path[1] = iid
+        path[2] = rid
 
     def instance(self, out, instance):
         head(out, 0, instance.iid)
@@ -91,10 +86,6 @@ class Lwm2mCbor(Codec):
         if flags & 15 == _TIME:
             out.byte(0xC1)
         scalar(self, out, flags & 15, value)
-
-    def compose(self, out, client, paths):
-        """Write the values at or below `paths`, as far as there are any."""
-        self.represent(out, client, paths, 0, 0, None)
 
     def reader(self):
         from lwm2m.formats.lwm2m_cbor_reader import Lwm2mCborReader

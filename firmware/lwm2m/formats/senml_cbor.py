@@ -20,10 +20,11 @@ _ARRAY = const(4)
 
 
 class SenmlCbor(Records):
-    FORMAT = ANSWER = 112
+    FORMAT = ANSWER_FORMAT = 112
+    carries_paths = True
     COUNTED = True
 
-    def begin(self, out, total):
+    def start(self, out, total):
         head(out, _ARRAY, total)
 
     def record(self, out, depth, kind, value):
@@ -59,10 +60,6 @@ class SenmlCbor(Records):
             n += 1 + digits(self.path[first])
             first += 1
         return n
-
-    def compose(self, out, client, paths):
-        """Write the values at or below `paths`, as far as there are any."""
-        self.represent(out, client, paths, 0, 0, None)
 
     def reader(self):
         from lwm2m.formats.senml_cbor_reader import SenmlCborReader

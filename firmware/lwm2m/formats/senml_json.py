@@ -18,9 +18,10 @@ _CORELNK = const(9)
 
 
 class SenmlJson(Records):
-    FORMAT = ANSWER = 110
+    FORMAT = ANSWER_FORMAT = 110
+    carries_paths = True
 
-    def begin(self, out, total):
+    def start(self, out, total):
         out.byte(91)
 
     def record(self, out, depth, kind, value):
@@ -57,10 +58,6 @@ class SenmlJson(Records):
 
     def end(self, out):
         out.byte(93)
-
-    def compose(self, out, client, paths):
-        """Write the values at or below `paths`, as far as there are any."""
-        self.represent(out, client, paths, 0, 0, None)
 
     def reader(self):
         from lwm2m.formats.senml_json_reader import SenmlJsonReader

@@ -13,14 +13,14 @@ _MULTI = const(0x80)
 
 
 class Records(Codec):
-    """A subclass has `begin(out, total)`, `record(out, depth, kind, value)` and `end(out)`.
+    """A subclass has `start(out, total)`, `record(out, depth, kind, value)` and `end(out)`.
 
     During `record`, `path[:depth]` is where the value belongs, `base` how much of it the base name
     says (0: there is none) and `count` how many records there are with this one. `nested` tells
     whether the records are below the base name.
     """
 
-    # True: `begin` needs to know the number of records, so they are counted first.
+    FRAMED = True
     COUNTED = False
 
     def __init__(self):
@@ -28,36 +28,32 @@ class Records(Codec):
         self.base = self.count = 0
         self.nested = self.counting = False
 
-    def represent(self, out, client, path, depth, flags, value):
+    def begin_count(self, path, depth):
+        """Count the records that follow, and write none of them."""
+        self.counting = True
+        self.count = 0
+        self._ask(path, depth)
+
+    def begin(self, out, path, depth, nested, total):
+        """Write what comes before `total` records."""
+        self.counting = False
+        self.count = 0
+        self.nested = nested
+        self._ask(path, depth)
+        self.start(out, total)
+
+    def _ask(self, path, depth):
+        # What was asked for, and so the base name
+        self.base = depth
         for i in range(depth):
             self.path[i] = path[i]
-        self.base = depth
-        self.nested = value is None or (depth == 3 and flags & _MULTI)
-        self.count = total = 0
-        if self.COUNTED:
-            self.counting = True
-            self._walk(out, client, path, depth, flags, value)
-            total = self.count
-            self.count = 0
-        self.counting = False
-        self.begin(out, total)
-        self._walk(out, client, path, depth, flags, value)
-        self.end(out)
-        if self.COUNTED and self.count != total and not out.more:
-            # A value came or went between the two passes: the caller starts again.
-            out.broken = True
 
-    def _walk(self, out, client, path, depth, flags, value):
-        if not depth:
-            from lwm2m.management.walk import gather
-
-            gather(self, out, client, path)
-        elif value is None:
-            self.emit(out, client, path, depth)
-        elif depth == 4:
-            self.item(out, path[3], flags, value[path[3]])
-        else:
-            self.resource(out, path[2], flags, value)
+    def locate(self, oid, iid, rid=0):
+        """Take /oid/iid/rid as the place of what follows."""
+        path = self.path
+        path[0] = oid
+        path[1] = iid
+        path[2] = rid
 
     def instance(self, out, instance):
         self.path[1] = instance.iid

@@ -20,11 +20,11 @@ _SWITCHES = ("edge", "con")
 _CONDITIONS = ("gt", "lt", "st", "edge")
 
 
-def write_attributes(registration, message, flags):
-    """Set or unset the attributes in the query for the path of `message`; `flags` are those of its
-    resource. Returns the response code."""
+def write_attributes(peer, message, flags):
+    """Set or unset the attributes in the query for the path of `message`, as `peer` wants it;
+    `flags` are those of its resource. Returns the response code."""
     path = tuple(message.path[i] for i in range(message.depth))
-    stored = registration.attributes or {}
+    stored = peer.attributes
     old = stored.get(path, {})
     merged = query(message, flags & 15 if message.depth > 2 else 0, dict(old))
     if merged is None:
@@ -42,13 +42,11 @@ def write_attributes(registration, message, flags):
             del stored[path]
     if not good:
         return _BAD_REQUEST
-    registration.attributes = stored
-    if registration.reports:
-        for observation in registration.reports.observations:
+    if peer.reporting:
+        for observation in peer.reporting.observations:
             resolve(observation)
-    store = getattr(registration.client, "store", None)
-    if store:
-        store.save(registration.client)  # so that they outlive a restart
+    if peer.client.store:
+        peer.client.store.save(peer.client)  # so that they outlive a restart
     return _CHANGED
 
 
@@ -128,7 +126,7 @@ def resolve(observation):
     observation.pmin = observation.pmax = observation.epmin = observation.epmax = 0
     observation.defaults = 0
     for watch in observation.parts or (observation,):
-        found = inherited(registration.attributes or {}, watch.path)
+        found = inherited(registration.attributes, watch.path)
         if observation.own:
             found.update(observation.own)
         watch.terms = {name: found[name] for name in _CONDITIONS if name in found} or None

@@ -5,43 +5,45 @@ Reading gives what there is, and leaves out the rest; writing is done whole or n
 
 from micropython import const
 
+from lwm2m.management.walk import represent
 from lwm2m.management.transaction import apply, stage
 
 _FETCH = const(5)
+_IPATCH = const(7)
 _CHANGED = const(0x44)
 _CONTENT = const(0x45)
 _BAD_REQUEST = const(0x80)
 _UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
+_NOT_ALLOWED = const(0x85)
 _NOT_ACCEPTABLE = const(0x86)
 _UNSUPPORTED_FORMAT = const(0x8F)
 
 _OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 
+_DISCOVER = const(0)
 _WRITE = const(2)
 
 
-def composite(client, message, out):
-    """Carry out a FETCH or an iPATCH on the root. Returns the response code.
-
-    A codec that can do it has `compose(out, client, paths)`, and as `ANSWER` the format of what
-    it composes.
-    """
-    codec = client.codec(message.format)
-    if not codec or not hasattr(codec, "compose"):
+def composite(peer, message, out):
+    """Carry out a FETCH or an iPATCH on the root. Returns the response code."""
+    if message.code != _FETCH and message.code != _IPATCH:
+        return _NOT_ALLOWED
+    codec = peer.client.codec(message.format)
+    if not codec or not codec.carries_paths:
         return _UNSUPPORTED_FORMAT
     reader = codec.reader()
     reader.open(message.body, message.payload, message.end, message.path, 0)
     if message.code == _FETCH:
-        return _read(client, message, out, codec, reader)
-    return _write(client, reader)
+        return _read(peer, message, out, codec, reader)
+    return _write(peer, reader)
 
 
-def _read(client, message, out, codec, reader):
-    accept = message.accept if message.accept >= 0 else codec.ANSWER
-    codec = client.codec(accept)
-    if not codec or not hasattr(codec, "compose"):
+def _read(peer, message, out, codec, reader):
+    accept = message.accept if message.accept >= 0 else codec.ANSWER_FORMAT
+    codec = peer.client.codec(accept)
+    if not codec or not codec.carries_paths:
         return _NOT_ACCEPTABLE
     paths = read_paths(reader)
     if not paths:
@@ -52,12 +54,12 @@ def _read(client, message, out, codec, reader):
             out.uint(_OBSERVE, out.observe)
         out.uint(_CONTENT_FORMAT, codec.FORMAT)
         out.payload()
-        codec.compose(out, client, paths)
+        represent(peer, codec, out, paths, 0, 0, None)
         if not out.more and not out.broken:
             return _CONTENT
     from lwm2m.management.read_block import read_block
 
-    return read_block(client, message, out, codec, paths, 0, 0, None)
+    return read_block(peer, message, out, codec, paths, 0, 0, None)
 
 
 def read_paths(reader):
@@ -74,19 +76,20 @@ def read_paths(reader):
     return None if reader.error else paths
 
 
-def _write(client, reader):
+def _write(peer, reader):
+    client = peer.client
     staged = []
     while reader.next():
         oid = reader.oid
         iid = reader.iid
         if iid < 0 or reader.rid < 0:
             return _BAD_REQUEST
-        if not oid or oid == 21:
+        if not peer.allowed(oid, iid, _DISCOVER):
             return _UNAUTHORIZED
         instance = client.find(oid, iid)
         if not instance:
             return _NOT_FOUND
-        if client.access and not client.access.allowed(client, oid, iid, _WRITE):
+        if not peer.allowed(oid, iid, _WRITE):
             return _UNAUTHORIZED
         values = None
         for other, found in staged:

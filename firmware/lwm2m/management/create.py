@@ -1,27 +1,26 @@
-"""Create and Delete (LwM2M 1.1 Core §6.3.6, §6.3.7). Loaded with the first of them."""
+"""Create (LwM2M 1.1 Core §6.3.6). Loaded with the first of them."""
 
 from micropython import const
 
 from lwm2m.management.transaction import apply, stage
 
 _CREATED = const(0x41)
-_DELETED = const(0x42)
 _BAD_REQUEST = const(0x80)
 _NOT_ALLOWED = const(0x85)
 _UNSUPPORTED_FORMAT = const(0x8F)
-_LOCATION_PATH = const(8)
 _LINK = const(40)
 
 _W = const(0x20)
 _MANDATORY = const(0x100)
 
-# How many Creates are remembered, so that a repeated one is told the same place again
+# How many Creates are remembered, so that a repeated one is told the same Location-Path
 _REMEMBERED = const(4)
 
 
-def create(client, message, out):
+def create(peer, message, out):
     """Create an instance of the object that the path names, with the values of the payload: all
     mandatory ones that can be written must be there. Returns the response code."""
+    client = peer.client
     oid = message.path[0]
     cls = client.classes.get(oid)
     if not cls:
@@ -66,36 +65,19 @@ def create(client, message, out):
         while client.find(oid, iid):
             iid += 1
     instance = cls(iid=iid)
-    instance.client = client
-    apply(client, [(instance, values)])
-    client.add(instance)
+    instance.attach(client)
+    try:
+        apply(client, [(instance, values)])
+    except Exception:
+        instance.attach(None)
+        raise
+    client.update(True)
+    client.notify(oid, iid)
     if client.access:
-        client.access.created(client, instance)
+        client.access.created(peer, instance)
     if chosen:
-        created = client.current.created
-        created.append((message.mid, oid, iid))
-        if len(created) > _REMEMBERED:
-            created.pop(0)
-        place(out, oid, iid)
+        peer.created.append((message.mid, oid, iid))
+        if len(peer.created) > _REMEMBERED:
+            peer.created.pop(0)
+        peer.on_repeat(message, out)
     return _CREATED
-
-
-def place(out, oid, iid):
-    """Write where the new instance is."""
-    out.option(_LOCATION_PATH, str(oid))
-    out.option(_LOCATION_PATH, str(iid))
-
-
-def delete(client, instance):
-    """Delete an instance. Returns the response code."""
-    client.remove(instance)
-    client.revision += 1
-    place = (instance.OID, instance.iid)
-    for registration in client.registrations:
-        # A new instance of that id is another one.
-        for path in list(registration.attributes or ()):
-            if path[:2] == place:
-                del registration.attributes[path]
-    if client.access:
-        client.access.deleted(client, instance)
-    return _DELETED

@@ -9,16 +9,17 @@ _RW = const(0x30)
 _E = const(0x40)
 _MULTI = const(0x80)
 
-_TLV = const(11542)
+_SLASH = const(0x2F)
+_GREATER = const(0x3E)
 
 
-def discover(link, out, client, path, depth):
+def discover(peer, link, out, path, depth):
     """Write the links of what is at or below `path[:depth]`, with the codec `link`: versions,
     dimensions, and the attributes that the asking server has written."""
-    link.state = True
+    link.begin()
+    client = peer.client
     oid = path[0]
-    registration = client.current
-    attributes = registration.attributes if registration else None
+    attributes = peer.attributes
     if depth == 1:
         link.object(out, client.find(oid) or client.classes[oid])
         if attributes:
@@ -29,7 +30,7 @@ def discover(link, out, client, path, depth):
             continue
         if depth < 3:
             link.open(out, oid, iid)
-            out.byte(62)
+            out.byte(_GREATER)
             if attributes:
                 _attach(out, attributes, (oid, iid))
         table = instance.RESOURCES
@@ -37,7 +38,7 @@ def discover(link, out, client, path, depth):
             rid = table[i]
             if (depth < 3 or rid == path[2]) and exists(instance, i):
                 link.open(out, oid, iid, rid)
-                out.byte(62)
+                out.byte(_GREATER)
                 if table[i + 1] & _MULTI and depth > 1:
                     out.put(b";dim=")
                     decimal(out, len(instance.value_at(i) or ()))
@@ -46,9 +47,9 @@ def discover(link, out, client, path, depth):
                 if depth == 3 and table[i + 1] & _MULTI:
                     for riid in instances(instance.value_at(i) or ()):
                         link.open(out, oid, iid, rid)
-                        out.byte(47)
+                        out.byte(_SLASH)
                         decimal(out, riid)
-                        out.byte(62)
+                        out.byte(_GREATER)
                         if attributes:
                             _attach(out, attributes, (oid, iid, rid, riid))
                 if out.more:
@@ -56,7 +57,7 @@ def discover(link, out, client, path, depth):
 
 
 def exists(instance, i):
-    """Whether the resource at index `i` of its table is there: it has a value, or a method to
+    """True when the resource at index `i` of the table is there: it has a value, or a method to
     execute, or can only be written, or takes a stream."""
     table = instance.RESOURCES
     flags = table[i + 1]
@@ -65,18 +66,6 @@ def exists(instance, i):
     if flags & _RW == _W or table[i] in instance.STREAMS:
         return True
     return instance.value_at(i) is not None
-
-
-def root(link, out, client):
-    """Write the root link of a registration, with the formats that a server may ask for, if there
-    are more than the ones every server expects (§6.2.1: without it, TLV)."""
-    formats = ""
-    for codec in client.codecs:
-        if codec.FORMAT > 42 and codec.FORMAT != _TLV:
-            formats += "%d " % codec.FORMAT
-    if formats:
-        out.put('</>;rt="oma.lwm2m";ct="%s%d"' % (formats, _TLV))
-        link.state = False
 
 
 def _attach(out, attributes, path):

@@ -6,6 +6,8 @@ Loaded with the first such read.
 
 from micropython import const
 
+from lwm2m.management.walk import represent
+
 _CONTENT = const(0x45)
 _BAD_REQUEST = const(0x80)
 _INTERNAL = const(0xA0)
@@ -21,10 +23,11 @@ _MEASURE = const(0x3FFFFFFF)
 _TRIES = const(4)
 
 
-def read_block(client, message, out, codec, path, depth, flags, value):
+def read_block(peer, message, out, codec, path, depth, flags, value):
     """Answer a read with the block it asks for, or with the first one. Returns the code."""
+    client = peer.client
     number = 0
-    size = client.block_size
+    size = out.block_size
     if message.block2 >= 0:
         number = message.block2 >> 4
         wanted = message.block2 & 7
@@ -39,7 +42,7 @@ def read_block(client, message, out, codec, path, depth, flags, value):
         # block when what it has no longer fits.
         out.rewind()
         out.skip = _MEASURE
-        codec.represent(out, client, path, depth, flags, value)
+        represent(peer, codec, out, path, depth, flags, value)
         length = _MEASURE - out.skip
         out.rewind()
         out.uint(_ETAG, (client.revision & 0x1FFF | 0x2000) << 16 | length & 0xFFFF)
@@ -51,7 +54,7 @@ def read_block(client, message, out, codec, path, depth, flags, value):
         if message.size2 >= 0:
             out.uint(_SIZE2, length)
         out.payload(number << size + 4, 16 << size)
-        codec.represent(out, client, path, depth, flags, value)
+        represent(peer, codec, out, path, depth, flags, value)
         if out.broken:
             continue
         if out.skip or (number and out.pos == out.head):

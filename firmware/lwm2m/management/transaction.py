@@ -74,7 +74,7 @@ def apply(client, staged):
             except Exception as e:
                 sys.print_exception(e)
         raise
-    client.revision += 1
+    client.changed()
     for instance, index, old, value in done:
         if value != old:
             client.notify(instance.OID, instance.iid, instance.RESOURCES[index])

@@ -7,10 +7,11 @@ Loaded when there is such a write.
 import sys
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError
+from lwm2m.errors import Lwm2mError
 
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
+_UNAUTHORIZED = const(0x81)
 _NOT_ALLOWED = const(0x85)
 _INTERNAL = const(0xA0)
 _UNSUPPORTED_FORMAT = const(0x8F)
@@ -18,13 +19,17 @@ _UNSUPPORTED_FORMAT = const(0x8F)
 _TLV = const(11542)
 _OCTETS = const(42)
 _W = const(0x20)
+_PUT = const(3)
+_DISCOVER = const(0)
+_WRITE = const(2)
 
 
 class Stream:
-    """The sink of one write to `instance`, resource at `index` of its table, in octet-stream or
-    TLV (whose header is taken off)."""
+    """The sink of one write of `peer` to `instance`, resource at `index` of its table, in
+    octet-stream or TLV (whose header is taken off)."""
 
-    def __init__(self, instance, index, format):
+    def __init__(self, peer, instance, index, format):
+        self.peer = peer
         self.instance = instance
         self.index = index
         self.format = format
@@ -37,6 +42,8 @@ class Stream:
         """
         table = self.instance.RESOURCES
         more = message.block1 >= 0 and message.block1 & 8 != 0
+        if not self.peer.allowed(self.instance.OID, self.instance.iid, _WRITE):
+            return _UNAUTHORIZED
         if not table[self.index + 1] & _W:
             return _NOT_ALLOWED
         if self.format != _OCTETS and self.format != _TLV:
@@ -73,13 +80,13 @@ class Stream:
         return n if rid == self.instance.RESOURCES[self.index] else 0
 
 
-def open_stream(client, message):
+def open_stream(peer, message):
     """The sink for a write to a resource in `STREAMS`, None for every other request."""
     path = message.path
-    if message.code == 3 and message.depth == 3 and path[0] and path[0] != 21:
-        instance = client.find(path[0], path[1])
+    if message.code == _PUT and message.depth == 3 and peer.allowed(path[0], path[1], _DISCOVER):
+        instance = peer.client.find(path[0], path[1])
         if instance and path[2] in instance.STREAMS:
             index = instance.index_of(path[2])
             if index >= 0:
-                return Stream(instance, index, message.format)
+                return Stream(peer, instance, index, message.format)
     return None

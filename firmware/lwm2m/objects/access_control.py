@@ -9,7 +9,8 @@
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 
 # Rights, as bits of an ACL entry. Observe and Write-Attributes need READ, Discover needs none.
 READ = const(1)
@@ -153,14 +154,14 @@ class Access:
     """Put as `access` into a client, it enforces the rights there and keeps the instances of
     AccessControl in step with those that servers create and delete."""
 
-    def allowed(self, client, oid, iid, right):
-        """Whether the server whose request is being served may do it. Allocates: nothing."""
-        current = client.current
-        return not current or allowed(client, current.server.ssid, oid, iid, right)
+    def allowed(self, peer, oid, iid, right):
+        """True when the server of the registration `peer` may do it. Allocates: nothing."""
+        return allowed(peer.client, peer.server.ssid, oid, iid, right)
 
-    def created(self, client, instance):
-        if client.current:
-            created(client, client.current.server.ssid, instance.OID, instance.iid)
+    def created(self, peer, instance):
+        """Note that `peer` has created an instance."""
+        created(peer.client, peer.server.ssid, instance.OID, instance.iid)
 
     def deleted(self, client, instance):
+        """Note that an instance is gone."""
         deleted(client, instance.OID, instance.iid)

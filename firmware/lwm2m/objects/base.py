@@ -22,17 +22,11 @@ The table is one flat tuple, so that from frozen code it costs no RAM at all.
 
 from micropython import const
 
+from lwm2m.errors import Lwm2mError
+
 _NOT_FOUND = const(0x84)
 _R = const(0x10)
 _MULTI = const(0x80)
-
-
-class Lwm2mError(Exception):
-    """Raised by an application handler to refuse an operation.
-
-    `Lwm2mError(code)`: the response code that the server gets, one byte with the class in the
-    upper three bits (RFC 7252 §3); `lwm2m.codes` has the names. Default: 4.00 Bad Request.
-    """
 
 
 class Object:
@@ -54,7 +48,6 @@ class Object:
     VERSION = None
     RESOURCES = ()
     STREAMS = ()
-    Refused = Lwm2mError
     iid = client = more = None
 
     def __init__(self, **values):
@@ -105,7 +98,34 @@ class Object:
         else:
             method()
 
-    # For the interfaces
+    # For the client and the operations
+
+    def attach(self, client):
+        """Take a place among the instances of `client`, which are ordered by object id and
+        instance id; without an `iid`, with the lowest free one. None: give the place up. Raises
+        ValueError if the id is taken."""
+        if not client:
+            self.client.objects.remove(self)
+            self.client = None
+            return
+        oid = self.OID
+        iid = self.iid
+        objects = client.objects
+        i = free = 0
+        for other in objects:
+            if other.OID == oid:
+                if other.iid == iid:
+                    raise ValueError("/%d/%d: is there already" % (oid, iid))
+                if other.iid == free:
+                    free += 1
+            if other.OID < oid or (other.OID == oid and (iid is None or other.iid < iid)):
+                i += 1
+        if iid is None:
+            self.iid = free
+            while i and objects[i - 1].OID == oid and objects[i - 1].iid > free:
+                i -= 1
+        objects.insert(i, self)
+        self.client = client
 
     def index_of(self, rid):
         """Where `rid` stands in RESOURCES, or -1. Allocates: nothing."""

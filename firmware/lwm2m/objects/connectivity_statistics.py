@@ -2,14 +2,15 @@
 
     statistics = client.add(ConnectivityStatistics())
     for registration in client.registrations:
-        statistics.attach(registration.transport)
+        statistics.measure(registration)
 
-What is not attached can be counted with `count_tx` and `count_rx`.
+What is not measured so can be counted with `count_tx` and `count_rx`.
 """
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 
 _INT = const(2)
 _R = const(0x10)
@@ -100,30 +101,22 @@ class ConnectivityStatistics(Object):
             self.rx_kb += self._rx // _KB
             self._rx %= _KB
 
+    def count(self, n):
+        """A datagram of `n` bytes was sent, or, when that is negative, received."""
+        if n < 0:
+            self.count_rx(-n)
+        else:
+            self.count_tx(n)
+
     def _message(self, n):
         n += self.overhead
         self._messages += 1
         self.max_size = max(self.max_size, n)
         return n
 
-    def attach(self, transport):
-        """Count what goes through `transport`."""
-        send = transport.send
-        receive = transport.receive
-
-        def counted_send(buf, n):
-            result = send(buf, n)
-            self.count_tx(n)
-            return result
-
-        def counted_receive():
-            n = receive()
-            if n > 0:
-                self.count_rx(n)
-            return n
-
-        transport.send = counted_send
-        transport.receive = counted_receive
+    def measure(self, registration):
+        """Count what is sent to and received from the server of `registration`."""
+        registration.exchange.attach(self.count)
 
     def check(self, rid, value):
         if rid == _PERIOD and not 0 <= value < 0x20000000:

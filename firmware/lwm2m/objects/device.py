@@ -4,7 +4,8 @@ import gc
 import time
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 
 _NOT_IMPLEMENTED = const(0xA1)
 

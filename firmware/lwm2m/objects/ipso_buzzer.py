@@ -2,7 +2,7 @@
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError
+from lwm2m.errors import Lwm2mError
 from lwm2m.objects.ipso_meter import Alarm
 from lwm2m.objects.ipso_output import Output
 

@@ -8,7 +8,8 @@
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 
 _STR = const(1)
 _FLOAT = const(4)

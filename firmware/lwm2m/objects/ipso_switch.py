@@ -2,7 +2,8 @@
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 from lwm2m.objects.ipso_input import Input
 from lwm2m.objects.ipso_meter import Meter
 

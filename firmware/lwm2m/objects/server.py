@@ -2,7 +2,8 @@
 
 from micropython import const
 
-from lwm2m.objects.base import Lwm2mError, Object
+from lwm2m.errors import Lwm2mError
+from lwm2m.objects.base import Object
 
 _STR = const(1)
 _UINT = const(3)
@@ -61,7 +62,7 @@ class Server(Object):
     storing = False
     binding = "U"
     pmin_s = pmax_s = None
-    initial_delay_s = retry_count = retry_timer_s = sequence_delay_s = registration = None
+    initial_delay_s = retry_count = retry_timer_s = sequence_delay_s = None
 
     def check(self, rid, value):
         if rid == _LIFETIME:
@@ -74,11 +75,20 @@ class Server(Object):
 
     def write(self, rid, name, value):
         super().write(rid, name, value)
-        if self.registration and (rid == _LIFETIME or rid == _BINDING):
-            self.registration.update()
+        if rid == _LIFETIME or rid == _BINDING:
+            self.update()
+
+    @property
+    def registration(self):
+        """The registration with this server, None while there is none."""
+        for registration in self.client.registrations if self.client else ():
+            if registration.server is self:
+                return registration
+        return None
 
     def disable(self, args=None):
         self.registration.disable(self.disable_timeout_s or _DAY_S)
 
     def update(self, args=None):
-        self.registration.update()
+        if self.registration:
+            self.registration.update()

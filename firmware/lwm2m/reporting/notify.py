@@ -7,7 +7,7 @@ import sys
 from micropython import const
 
 _NON = const(1)
-_REGISTERED = const(3)
+_REGISTERED = const(4)
 
 # RFC 7641 §4.5: one is confirmable at least that often, to learn whether anybody listens.
 _DAY_S = const(86400)
@@ -16,9 +16,7 @@ _RESETS = const(3)
 
 
 class Delivery:
-    """What `Reporting` has of it. `away`: there is no network. Allocates: about 100 bytes."""
-
-    away = False
+    """What `Reporting` has of it. Allocates: about 100 bytes."""
 
     def __init__(self, registration):
         self.registration = registration
@@ -36,7 +34,7 @@ class Delivery:
     def ready(self):
         """Whether the server may be told something: it knows us, and nothing goes first."""
         registration = self.registration
-        if self.away or registration.pending or registration.leaving:
+        if self.client.is_offline or registration.dirty_fields or registration.leaving:
             return False
         return registration.state == _REGISTERED
 
@@ -48,13 +46,6 @@ class Delivery:
         if observation.con is not None:
             return observation.con
         return self.registration.server.storing
-
-    def flying(self, owner):
-        """The slot in which a message of `owner` is in flight, or None."""
-        for slot in self.exchange.slots:
-            if slot.state and slot.tag is owner:
-                return slot
-        return None
 
     def hold(self, observation):
         """Have it wait for the server."""
@@ -75,7 +66,7 @@ class Delivery:
 
     def flush(self, observation):
         """Send samples that have been kept, as many as fit into one message."""
-        if observation.queue and not self.flying(observation):
+        if observation.queue and not self.exchange.in_flight(observation):
             from lwm2m.reporting.storing import fitting
 
             observation.count = fitting(observation)
@@ -90,9 +81,9 @@ class Delivery:
             if not (observation.count and observation.tried):
                 observation.number = self.advance()
             if con:
-                sent = exchange.request(observation.code, observation, observation.token)
+                sent = exchange.request(observation.code, observation, None, observation.token)
             else:
-                mid = exchange.ring.next_mid()
+                mid = exchange.message_ids.next()
                 if mid >= 0:
                     out = self.client.builder
                     token = observation.token
@@ -123,9 +114,9 @@ class Delivery:
 
     def fate(self, fate, observation):
         """Tell the application; an exception in its handler is printed and forgotten."""
-        if self.client.on_notify:
+        if self.client.on_notification:
             try:
-                self.client.on_notify(fate, observation)
+                self.client.on_notification(fate, observation)
             except Exception as e:
                 sys.print_exception(e)
 
@@ -160,7 +151,7 @@ class Delivery:
             self.resets = 0
             self.registration.start()
 
-    def discard(self, mid):
+    def on_failure(self, mid, reason):
         """A RST to a notification that was not confirmable."""
         for observation in self.observations:
             if observation.mid == mid or observation.before == mid:

@@ -5,6 +5,7 @@ Observe.
 import sys
 from micropython import const
 
+from lwm2m.management.walk import represent
 from lwm2m.reporting.conditions import Watch
 
 _CONTENT = const(0x45)
@@ -53,6 +54,12 @@ class Observation(Watch):
         self.s = self.since_s = self.sure_s = clock.s
         self.ms = self.since_ms = clock.ms
 
+    def start(self, message):
+        """Begin, once `message` was answered with the first value."""
+        from lwm2m.reporting.establish import establish
+
+        establish(self, message)
+
     def look(self, forced):
         """Evaluate what has changed, or, when `forced`, everything."""
         self.touched = False
@@ -89,10 +96,8 @@ class Observation(Watch):
         if not instance or not instance.client or (self.index >= 0 and self.last is None):
             if not self.place(client):
                 return _NOT_FOUND
-        if client.access:
-            client.current = self.registration
-            if not client.access.allowed(client, path[0], iid, _READ):
-                return _UNAUTHORIZED
+        if not self.registration.allowed(path[0], iid, _READ):
+            return _UNAUTHORIZED
         return 0
 
     def write(self, out):
@@ -111,19 +116,28 @@ class Observation(Watch):
             out.observe = self.number
             path = self.path or self.paths()
             depth = len(path) if self.path else 0
-            read_block(client, message, out, self.codec, path, depth, self.flags, self.content())
+            read_block(
+                self.registration,
+                message,
+                out,
+                self.codec,
+                path,
+                depth,
+                self.flags,
+                self.content(),
+            )
             out.observe = -1
             out.more = False  # the server asks for the rest
 
     def represent(self, out):
         """Write what it observes through its codec."""
-        client = self.reports.client
-        client.current = self.registration
-        if self.parts:
-            self.codec.compose(out, client, self.paths())
-            return
         path = self.path
-        self.codec.represent(out, client, path, len(path), self.flags, self.content())
+        if self.parts:
+            represent(self.registration, self.codec, out, self.paths(), 0, 0, None)
+        else:
+            represent(
+                self.registration, self.codec, out, path, len(path), self.flags, self.content()
+            )
 
     def content(self):
         """What is to be told of a resource: its value, or for a resource instance those that are
@@ -148,7 +162,7 @@ class Observation(Watch):
 
     # For the exchange layer
 
-    def on_build(self, out, tag):
+    def on_build(self, out, outgoing):
         if self.code < 128:
             try:
                 if self.count:
@@ -158,7 +172,7 @@ class Observation(Watch):
                 else:
                     last = self.last
                     self.write(out)
-                    if self.reports.exchange.slot.count:
+                    if outgoing.retransmissions:
                         # Whoever got the first transmission takes this one for a copy: what has
                         # changed since is still to be told.
                         self.last = last

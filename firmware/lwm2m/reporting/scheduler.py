@@ -4,9 +4,9 @@ A change only marks the observations of it (`notify`); `step` looks at what is m
 is due by time, so that a step costs as much as has changed, however much is observed. Nothing is
 allocated for a value that is a number. Loaded with the first Observe or Send.
 
-For each notification `client.on_notify(fate, observation)` is called with "sent" (it was not
-confirmable), "acknowledged", "timed_out", or "dropped" (it had no room in the queue, or could not
-be written); and with "cancelled" when the observation has ended.
+For each notification `client.on_notification(status, observation)` is called with "sent" (it was
+not confirmable), "acknowledged", "timed_out", or "dropped" (it had no room in the queue, or could
+not be written); and with "cancelled" when the observation has ended.
 """
 
 import sys
@@ -22,6 +22,13 @@ _NEVER_MS = const(3600000)
 _LONGEST_S = const(3600)
 # When to look again at what could not be read
 _AGAIN_MS = const(1000)
+
+
+def reporting_of(peer):
+    """The Reporting of a peer, made when there is none."""
+    if not peer.reporting:
+        peer.attach(Reporting(peer))
+    return peer.reporting
 
 
 class Reporting(Delivery):
@@ -64,9 +71,9 @@ class Reporting(Delivery):
                 self.index.remove(watch)
             if observation in self.stuck:
                 self.stuck.remove(observation)
-            slot = self.flying(observation)
-            if slot:
-                slot.state = 0
+            outgoing = self.exchange.in_flight(observation)
+            if outgoing:
+                outgoing.cancel()
             self.fate("cancelled", observation)
 
     def end(self, observation, code):
@@ -79,10 +86,10 @@ class Reporting(Delivery):
     def open(self):
         """A Register is on its way, and goes before what is in flight."""
         self.turn += 1
-        for slot in self.exchange.slots:
-            observation = slot.tag
-            if slot.state and getattr(observation, "reports", None) is self:
-                slot.state = 0
+        for observation in self.observations:
+            outgoing = self.exchange.in_flight(observation)
+            if outgoing:
+                outgoing.cancel()
                 observation.count = 0
                 observation.due = not observation.queue
                 self.hold(observation)
@@ -108,7 +115,6 @@ class Reporting(Delivery):
             self.forget(observation)
         for job in list(self.jobs):
             job.on_failure(job, 0)
-        self.registration.reports = None
 
     # Changes
 
@@ -162,14 +168,6 @@ class Reporting(Delivery):
                     due.after(_AGAIN_MS)
             observation = after
         return 0 if self.head else due.left_ms()
-
-    def rest(self):
-        """In the place of `step` while there is no network: look at the values, and keep what is
-        to be told. Returns the milliseconds until the next look."""
-        self.away = True
-        due = self.step()
-        self.away = False
-        return due
 
     def look(self, observation):
         """Evaluate it if it has changed, and tell it if it is time."""
@@ -235,11 +233,11 @@ class Reporting(Delivery):
             if keep(observation) or observation.queue:
                 self.flush(observation)
                 return
-        slot = self.flying(observation)
+        slot = self.exchange.in_flight(observation)
         if slot:
             # The newest value takes the place of the one that is not acknowledged yet, as a
             # message of its own (RFC 7641 §4.5.2): the next transmission carries it.
-            mid = self.exchange.ring.next_mid()
+            mid = self.exchange.message_ids.next()
             if mid >= 0:
                 slot.mid = mid
                 observation.number = self.advance()

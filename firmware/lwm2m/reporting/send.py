@@ -12,7 +12,8 @@ import sys
 from micropython import const
 
 from lwm2m.coap.builder import Builder
-from lwm2m.reporting.scheduler import Reporting
+from lwm2m.management.walk import represent
+from lwm2m.reporting.scheduler import reporting_of
 from lwm2m.reporting.storing import encode, pack
 from lwm2m.reporting.conditions import ids
 
@@ -69,19 +70,17 @@ class Report:
                 target.pop()
             targets.append(tuple(target))
         payload = None
-        current = client.current
         # A handler may want this while the answer to its request is in the client's own buffer.
         out = Builder(client.mtu)
-        try:
-            for job in self.jobs:
-                if payload is None or client.access:
-                    client.current = job.registration
-                    payload = encode(out, lambda out: self.codec.compose(out, client, targets))
-                    if len(payload) < 3:
-                        raise ValueError("%s: no value" % " ".join(paths))
-                job.samples.append((client.clock.s, client.clock.ms, payload))
-        finally:
-            client.current = current
+        for job in self.jobs:
+            if payload is None or client.access:
+                peer = job.registration
+                payload = encode(
+                    out, lambda out: represent(peer, self.codec, out, targets, 0, 0, None)
+                )
+                if len(payload) < 3:
+                    raise ValueError("%s: no value" % " ".join(paths))
+            job.samples.append((client.clock.s, client.clock.ms, payload))
 
     def send(self):
         """Start it; it leaves as soon as the device is registered. Returns the report."""
@@ -93,9 +92,7 @@ class Report:
                 self.settle(job, "muted")
                 continue
             self.results[registration.server.ssid] = None
-            if not registration.reports:
-                registration.reports = Reporting(registration)
-            registration.reports.jobs.append(job)
+            reporting_of(registration).jobs.append(job)
         self.client.wake()
         return self
 
@@ -125,26 +122,28 @@ class Job:
 
     def start(self):
         """Send it, unless it is under way."""
-        reports = self.registration.reports
-        if not reports.flying(self) and reports.exchange.request(_POST, self) is False:
+        reports = self.registration.reporting
+        if reports.exchange.in_flight(self):
+            return
+        if reports.exchange.request(_POST, self) is False:
             self.close()
             self.report.settle(self, False)
 
     def close(self):
-        reports = self.registration.reports
+        reports = self.registration.reporting
         if reports and self in reports.jobs:
             reports.jobs.remove(self)
-            slot = reports.flying(self)
-            if slot:
-                slot.state = 0
+            outgoing = reports.exchange.in_flight(self)
+            if outgoing:
+                outgoing.cancel()
 
     # For the exchange layer
 
-    def on_build(self, out, tag):
+    def on_build(self, out, outgoing):
         out.option(_URI_PATH, b"dp")
         out.uint(_CONTENT_FORMAT, self.report.codec.FORMAT)
-        reports = self.registration.reports
-        reports.exchange.payload(out)
+        reports = self.registration.reporting
+        outgoing.payload(out)
         samples = self.samples
         pack(out, self.report.codec, samples, len(samples), reports if self.report.timed else None)
 

@@ -11,18 +11,17 @@ from micropython import const
 
 # What IPv6 carries unfragmented. One byte more is read, and tells that there was more.
 _LONGEST = const(1280)
+_NEVER_MS = const(3600000)
 
 
 class Udp:
-    """A UDP association with one server.
+    """A UDP association with one server (the contract: transport.base).
 
     `host` name or address, `port`. Datagrams of up to 1280 bytes are received whole.
-    `sock` is the open socket or None; `poller`, if set, is a poll object that the socket is
-    registered with as well; `renewed` is set when it took a new socket by itself, which the
-    server cannot know. Errors of the network are `OSError`.
     """
 
-    secure = renewed = deaf = False
+    secure = ready = deaf = False
+    renewals = 0
     poller = None
 
     def __init__(self, host, port=5683):
@@ -32,12 +31,14 @@ class Udp:
         self.data = b""
         self.poll = select.poll()
 
-    def open(self):
-        """Resolve the host and open a fresh socket (a new local port each time).
+    def open(self, poller=None):
+        """Resolve the host and open a fresh socket (a new local port each time), which `poller`
+        gets as well.
 
         Raises OSError when the name does not resolve or the network is down.
         """
         self.close()
+        self.poller = poller
         info = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_DGRAM)[0]
         sock = socket.socket(info[0], socket.SOCK_DGRAM)
         try:
@@ -47,9 +48,10 @@ class Udp:
             sock.close()
             raise
         self.poll.register(sock, select.POLLIN)
-        if self.poller:
-            self.poller.register(sock, select.POLLIN)
+        if poller:
+            poller.register(sock, select.POLLIN)
         self.sock = sock
+        self.ready = True
 
     def close(self):
         """Close the socket; nothing when it is closed."""
@@ -59,6 +61,11 @@ class Udp:
                 self.poller.unregister(self.sock)
             self.sock.close()
             self.sock = None
+            self.ready = False
+
+    def step(self):
+        """Nothing is ever due."""
+        return _NEVER_MS
 
     def receive(self):
         """Take one datagram: its length (1281: it was longer), with the bytes in `data`; -1 when
@@ -77,8 +84,8 @@ class Udp:
             elif self.deaf:
                 # Some ports mark the socket closed after an empty datagram and stay deaf: then
                 # the next read is empty too.
-                self.open()
-                self.renewed = True
+                self.open(self.poller)
+                self.renewals += 1
             else:
                 self.deaf = True
             return n

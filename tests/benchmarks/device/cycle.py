@@ -19,6 +19,6 @@ client.add_server(sys.argv[1], lifetime_s=300)
 client.add(Device(manufacturer="Acme"))
 while updates < 2:
     client.wait(min(client.step(), 10))
-client.leave()
+client.deregister()
 while not client.ended:
     client.wait(min(client.step(), 10))

@@ -152,7 +152,7 @@ def measure_heap():
     bench.client.step()
     first, _ = heap(bench.change, 0, 1)
     kept, _ = heap(lambda: [bench.change(0, i) for i in range(2, 2 + _SAMPLES)] and None)
-    observations = bench.client.registrations[0].reports.observations
+    observations = bench.client.registrations[0].reporting.observations
     if [len(other.queue) for other in observations if other.queue] != [1 + _SAMPLES]:
         raise ValueError("samples are missing")
     one = kept / _SAMPLES

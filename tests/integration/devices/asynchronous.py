@@ -14,7 +14,7 @@ class Work(Object):
     done = 0
 
     def leave(self):
-        self.client.leave()
+        self.client.deregister()
 
 
 async def work(item):

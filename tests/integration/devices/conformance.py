@@ -49,7 +49,7 @@ client.add(
 client.add(Location()).fix(47.5, 8.25, altitude=408, timestamp=1700000000)
 statistics = client.add(ConnectivityStatistics())
 for registration in client.registrations:
-    statistics.attach(registration.transport)
+    statistics.measure(registration)
 client.add(
     Proven(
         identity={

@@ -144,7 +144,7 @@ def sample():
 samples.keep = keep
 config = load()
 client = client_from(config)
-client.on_notify = tell_fate
+client.on_notification = tell_fate
 for make in Cbor, SenmlEtchJson, SenmlEtchCbor:
     client.add_format(make())
 for name, make in (("senml-json", SenmlJson), ("senml-cbor", SenmlCbor)):
@@ -167,7 +167,7 @@ location = client.add(Location())
 location.fix(47.5, 8.25, timestamp=1700000000)
 statistics = client.add(ConnectivityStatistics())
 for registration in client.registrations:
-    statistics.attach(registration.transport)
+    statistics.measure(registration)
 if config.get("portfolio"):
     client.add(Portfolio(identity={0: "Host Device ID #1"}))
 client.allow_create(Portfolio)

@@ -36,7 +36,8 @@ class Asker:
         self.answer = self.digest = None
         self.blocks = 0
 
-    def on_build(self, out, ask):
+    def on_build(self, out, outgoing):
+        ask = outgoing.tag
         if "observe" in ask:
             out.uint(OBSERVE, ask["observe"])
         for segment in ask["path"].split("/"):
@@ -48,9 +49,9 @@ class Asker:
             out.option(URI_QUERY, query.encode())
         if "accept" in ask:
             out.uint(ACCEPT, ask["accept"])
-        if "block2" in ask and self.exchange.slot.block2 < 0:
+        if "block2" in ask and outgoing.block2 < 0:
             out.uint(BLOCK2, ask["block2"])
-        self.exchange.payload(out)
+        outgoing.payload(out)
         if "body" in ask:
             out.pull(Body(ask["body"]), ask["body"])
         elif "text" in ask:
@@ -114,8 +115,7 @@ class Asker:
 
     def run(self, config):
         self.poller = select.poll()
-        self.transport.poller = self.poller
-        self.transport.open()
+        self.transport.open(self.poller)
         for ask in config["asks"]:
             if ask["method"] == "ping":
                 self.ping(ask.get("wait_ms", 10000))
@@ -123,7 +123,7 @@ class Asker:
                 self.answer = None
                 self.digest = Digest()
                 self.blocks = 0
-                if not self.exchange.request(METHODS[ask["method"]], ask):
+                if not self.exchange.request(METHODS[ask["method"]], self, ask):
                     self.answer = {"failed": "does not fit"}
                 while not self.answer:
                     self.turn(1000)

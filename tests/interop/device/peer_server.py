@@ -9,7 +9,7 @@ import sys
 
 from lwm2m.clock import Deadline
 from lwm2m.coap.exchange import Exchange
-from lwm2m.coap.separate import Later
+from lwm2m.coap.separate import SeparateResponse
 from lwm2m.management.read_block import read_block
 from wire import Body, Context, Digest, Door
 
@@ -24,10 +24,12 @@ LARGE = {b"large": 2500, b"huge": 20000, b"3303/0/5700": 5000}
 class Codec:
     """The smallest codec that can stand behind a block-wise read."""
 
+    FRAMED = False
+
     def __init__(self, format):
         self.FORMAT = format
 
-    def represent(self, out, client, path, depth, flags, value):
+    def resource(self, out, rid, flags, value):
         out.pull(value, value.n if isinstance(value, Body) else len(value))
 
 
@@ -65,7 +67,7 @@ class House:
         """Answer the request at hand after a while: returns 0."""
         due = Deadline(self.context.clock)
         due.after(self.config.get("later_ms", 300))
-        self.waiting.append((due, Later(exchange, self.context)))
+        self.waiting.append((due, SeparateResponse(exchange, self.context)))
         return 0
 
     def run(self):
@@ -89,6 +91,7 @@ class Guest:
 
     def __init__(self, house):
         self.house = house
+        self.client = house.context
         self.exchange = None
         self.body_limit = house.context.body_limit
 
@@ -150,10 +153,10 @@ class Guest:
         if message.block2 < 0:
             out.uint(CONTENT_FORMAT, format)
             out.payload()
-            codec.represent(out, None, message.path, 0, 0, value)
+            codec.resource(out, 0, 0, value)
             if not out.more:
                 return CONTENT
-        return read_block(self.house.context, message, out, codec, message.path, 0, 0, value)
+        return read_block(self, message, out, codec, message.path, 3, 0, value)
 
 
 def texts(message, number, glue=b"/"):

@@ -23,9 +23,6 @@ class Context:
         self.ring = 32
         self.revision = 0
         self.body_limit = config.get("body_limit", 24000)
-        self.block_size = 6
-        while self.block_size and (16 << self.block_size) + 64 > mtu:
-            self.block_size -= 1
 
     def wake(self):
         """Nobody sleeps long here."""

@@ -1,0 +1,9 @@
+"""The exception by which an application refuses an operation."""
+
+
+class Lwm2mError(Exception):
+    """Raised by an application handler to refuse an operation.
+
+    `Lwm2mError(code)`: the response code that the server gets, one byte with the class in the
+    upper three bits (RFC 7252 §3); `lwm2m.codes` has the names. Default: 4.00 Bad Request.
+    """

@@ -1,0 +1,80 @@
+"""The operations that change a device (LwM2M 1.1 Core §6.3): which one a request is, and where it
+is carried out. Loaded with the first of them; each operation is loaded with the first of its kind.
+"""
+
+import gc
+from micropython import const
+
+# What is loaded while the client runs stays for good: in the place of garbage, not behind it.
+gc.collect()
+
+_POST = const(2)
+_PUT = const(3)
+_DELETE = const(4)
+
+_BAD_REQUEST = const(0x80)
+_UNAUTHORIZED = const(0x81)
+_NOT_ALLOWED = const(0x85)
+
+_R = const(0x10)
+_W = const(0x20)
+_E = const(0x40)
+_MULTI = const(0x80)
+
+# Access rights (LwM2M 1.1 Core §8), which name the operations
+_READ = const(1)
+_WRITE = const(2)
+_EXECUTE = const(4)
+_DELETE_RIGHT = const(8)
+_CREATE = const(16)
+
+
+def operate(peer, message, out, instance, index, flags):
+    """Carry out a request other than GET on what it names: `instance`, and if `index` is not -1
+    the resource at that place of its table. Returns the response code; may raise `Lwm2mError`."""
+    path = message.path
+    depth = message.depth
+    code = message.code
+    # The right that it takes tells the operation: READ is Write-Attributes here.
+    right = 0
+    if code == _PUT and (depth > 1 or message.queries):
+        # Without a payload it is Write-Attributes.
+        right = _READ
+        if depth > 1 and (message.format >= 0 or message.payload < message.end):
+            right = _WRITE
+        elif not message.queries:
+            return _BAD_REQUEST
+    elif code == _POST:
+        if depth == 1:
+            right = _CREATE
+        elif depth == 2 or (depth == 3 and flags & _W and flags & _MULTI):
+            right = _WRITE
+        elif depth == 3 and flags & _E:
+            right = _EXECUTE
+    elif code == _DELETE and depth == 2 and path[0] in peer.client.classes:
+        right = _DELETE_RIGHT
+    if not right:
+        return _NOT_ALLOWED
+    if not peer.allowed(path[0], path[1] if depth > 1 else -1, right):
+        return _UNAUTHORIZED
+    if right == _WRITE:
+        from lwm2m.management.write import write
+
+        return write(peer, message, instance, index, flags, message.code == _PUT)
+    if right == _EXECUTE:
+        from lwm2m.management.execute import execute
+
+        return execute(message, instance, index)
+    if right == _READ:
+        if depth > 2 and not flags & _R:
+            return _NOT_ALLOWED
+        from lwm2m.management.attributes import write_attributes
+
+        return write_attributes(peer, message, flags)
+    if right == _CREATE:
+        from lwm2m.management.create import create
+
+        return create(peer, message, out)
+    from lwm2m.management.delete import delete
+
+    return delete(peer, instance)

@@ -1,0 +1,70 @@
+"""Read and Discover (LwM2M 1.1 Core §6.3.1, §6.3.2). Loaded with the first of them."""
+
+import gc
+from micropython import const
+
+from lwm2m.formats.codec import instances
+from lwm2m.management.walk import represent
+
+# What is loaded while the client runs stays for good: in the place of garbage, not behind it.
+gc.collect()
+
+_CONTENT = const(0x45)
+_NOT_FOUND = const(0x84)
+_NOT_ALLOWED = const(0x85)
+_NOT_ACCEPTABLE = const(0x86)
+
+_OBSERVE = const(6)
+_CONTENT_FORMAT = const(12)
+
+_TEXT = const(0)
+_LINK = const(40)
+_OCTETS = const(42)
+_TLV = const(11542)
+
+_OPAQUE = const(6)
+_R = const(0x10)
+_MULTI = const(0x80)
+
+
+def read(peer, message, out, instance, index, flags):
+    """Write what a Read, or a Discover, has asked for: `instance`, and if `index` is not -1 the
+    resource that stands there in its table. Returns the response code."""
+    depth = message.depth
+    path = message.path
+    accept = message.accept
+    value = None
+    if accept == _LINK:
+        if depth > 2:
+            from lwm2m.management.discover import exists
+
+            if depth > 3 or not exists(instance, index):
+                return _NOT_FOUND
+    elif depth > 2:
+        if not flags & _R:
+            return _NOT_ALLOWED
+        value = instance.value_at(index)
+        if value is None or (depth > 3 and path[3] not in instances(value)):
+            return _NOT_FOUND
+    client = peer.client
+    if accept < 0:
+        accept = _TLV
+        if depth == 4 or (depth == 3 and not flags & _MULTI):
+            single = _OCTETS if flags & 15 == _OPAQUE else _TEXT
+            if client.codec(single):
+                accept = single
+    codec = client.codec(accept)
+    if not codec or not codec.fits(depth, flags, value):
+        return _NOT_ACCEPTABLE
+    message.accept = accept
+    if message.block2 < 0:
+        if out.observe >= 0:
+            out.uint(_OBSERVE, out.observe)
+        out.uint(_CONTENT_FORMAT, accept)
+        out.payload()
+        represent(peer, codec, out, path, depth, flags, value)
+        if not out.more and not out.broken:
+            return _CONTENT
+    from lwm2m.management.read_block import read_block
+
+    return read_block(peer, message, out, codec, path, depth, flags, value)

@@ -1,0 +1,70 @@
+"""Server accounts: an instance of Security and one of Server in, a Registration out.
+
+Loaded with the first account. Whoever has such a pair of instances, an application or a bootstrap
+server, opens the account with `open`.
+"""
+
+from lwm2m.objects.security import Security
+from lwm2m.objects.server import Server
+from lwm2m.registration.registration import Registration
+
+
+def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
+    """Do what `Client.add_server` says: returns the instance of Server."""
+    secure, host, port = parse_uri(uri)
+    if secure and not (transport and transport.secure):
+        raise ValueError("uri: coaps:// needs a secure transport")
+    if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
+        raise ValueError("lifetime_s")
+    if ssid is None:
+        ssid = 1
+        for registration in client.registrations:
+            ssid = max(ssid, registration.server.ssid + 1)
+    if not 0 < ssid < 65535:
+        raise ValueError("ssid")
+    server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
+    security = client.add(Security(uri=uri, ssid=ssid))
+    client.add(server)
+    return open(client, security, server, transport).server
+
+
+def open(client, security, server, transport=None):
+    """Start to register with the server that the instances `security` and `server` describe.
+
+    `transport` (default: the one for the URI). Returns the Registration. Raises ValueError for a
+    URI that cannot be used.
+    """
+    if not transport:
+        from lwm2m.transport.udp import Udp
+
+        _, host, port = parse_uri(security.uri)
+        transport = Udp(host, port)
+    registration = Registration(client, security, server, transport)
+    client.registrations.append(registration)
+    registration.start()
+    return registration
+
+
+def parse_uri(uri):
+    """(secure, host, port) of "coap[s]://host[:port]", IPv6 in brackets. Raises ValueError."""
+    place = ""
+    secure = False
+    if isinstance(uri, str) and uri.startswith(("coap://", "coaps://")):
+        secure = uri[4] == "s"
+        place = uri[uri.index("//") + 2 :].rstrip("/")
+    host, colon, port = place.rpartition(":")
+    if not colon or place[-1:] == "]":
+        host = place
+        port = 5684 if secure else 5683
+    else:
+        port = int(port) if port.isdigit() else 0
+    if host[:1] == "[" and host[-1] == "]":
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""  # an IPv6 address needs its brackets
+    for c in host.encode():
+        if c in b"/?#@":
+            host = ""
+    if not host or not 0 < port < 65536:
+        raise ValueError("uri: coap://host[:port] is needed")
+    return secure, host, port

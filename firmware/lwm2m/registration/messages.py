@@ -1,0 +1,70 @@
+"""The content of Register, Update and De-register (LwM2M 1.1 Core §6.2)."""
+
+from micropython import const
+
+_URI_PATH = const(11)
+_CONTENT_FORMAT = const(12)
+_URI_QUERY = const(15)
+_LINK = const(40)
+
+# States of a Registration
+_REGISTERING = const(3)
+_DEREGISTERING = const(6)
+
+# What a Register or an Update says: the objects; lifetime and binding
+_LINKS = const(2)
+_TERMS = const(4)
+
+_GREATER = const(0x3E)
+
+
+def write_request(registration, out, outgoing):
+    """Write the request that `outgoing.tag` names: a Register, an Update that says
+    `registration.sent_fields`, or a De-register. Allocates: its texts."""
+    client = registration.client
+    fields = registration.sent_fields
+    tag = outgoing.tag
+    if tag == _REGISTERING:
+        out.option(_URI_PATH, b"rd")
+    else:
+        for segment in registration.location:
+            out.option(_URI_PATH, segment)
+        if tag == _DEREGISTERING:
+            return
+    if fields & _LINKS:
+        out.uint(_CONTENT_FORMAT, _LINK)
+    if tag == _REGISTERING:
+        out.option(_URI_QUERY, b"lwm2m=" + registration.version.encode())
+        out.option(_URI_QUERY, b"ep=" + client.endpoint.encode())
+    if fields & _TERMS:
+        binding = registration.binding
+        out.option(_URI_QUERY, b"lt=%d" % registration.lifetime_s)
+        queue = registration.version != "1.0" and "Q" in binding
+        out.option(_URI_QUERY, b"b=" + (binding.replace("Q", "") if queue else binding).encode())
+        if queue:
+            out.option(_URI_QUERY, b"Q")
+    if fields & _LINKS:
+        outgoing.payload(out)
+        write_links(client, client.codec(_LINK), out)
+
+
+def write_links(client, link, out):
+    """Write the links of all objects and instances but those of Security and OSCORE, with the
+    codec `link`; an object alone when it has a version or no instance. Allocates: nothing."""
+    link.begin()
+    if len(client.codecs) > 1:
+        from lwm2m.registration.root import write_root
+
+        write_root(link, out, client)
+    last = -1
+    for instance in client.objects:
+        oid = instance.OID
+        if oid and oid != 21:
+            if oid != last and instance.VERSION:
+                link.object(out, instance)
+            last = oid
+            link.open(out, oid, instance.iid)
+            out.byte(_GREATER)
+    for oid in client.classes:
+        if not client.find(oid):
+            link.object(out, client.classes[oid])
