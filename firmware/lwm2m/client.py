@@ -103,7 +103,7 @@ class Client:
         return None
 
     def add_format(self, codec):
-        """Speak one more content format than TLV, e.g. `formats.text.Text()`."""
+        """Speak one more content format than TLV."""
         self.codecs.append(codec)
 
     def add_server(
@@ -183,13 +183,13 @@ class Client:
         return defer(self)
 
     def after(self, ms: int, callback):
-        """Call `callback()` from `step` in `ms` milliseconds."""
+        """Call `callback()` in `ms` milliseconds."""
         from lwm2m.timers import add
 
         add(self, ms, callback)
 
     def emit(self, event: str, registration):
-        """Call `on_event`; an exception in it is printed and forgotten."""
+        """Call `on_event`, and print an exception in it."""
         self.event = True
         if self.on_event:
             try:
@@ -223,7 +223,7 @@ class Client:
             registration.update(links)
 
     def reconnect(self):
-        """Register anew with every server, over fresh sockets."""
+        """Register anew with every server."""
         for registration in self.registrations:
             registration.start()
 

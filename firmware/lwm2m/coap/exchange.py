@@ -30,7 +30,7 @@ _NEVER_MS = const(3600000)
 _LONGEST = const(1280)
 
 _UNACKNOWLEDGED = const(1)
-# Reasons of a failure
+# Reasons
 _RESET = const(1)
 _UNKNOWN_MID = const(-1)
 
@@ -42,7 +42,7 @@ class Exchange:
     one in percent, `max_retransmit` MAX_RETRANSMIT. `context`, the client, has what peers share.
     `error` is the last OSError since a request was begun; `serving` is True while the owner
     answers one.
-    Allocates, once: 4 bytes for each request remembered, about 150 for each of NSTART.
+    Allocates, once: 4 bytes for each request remembered, 150 for each of NSTART.
     """
 
     ack_timeout_ms = 2000
@@ -58,11 +58,11 @@ class Exchange:
         self.message = context.message
         self.builder = context.builder
         self.body_limit = context.body_limit
-        # The last OSError; a request in blocks; the response deferred just now
+        # The last OSError, the request in blocks, the response deferred now
         self.error = self.upload = self.deferred = None
         # Separate responses to be given
         self.separate = []
-        # Message id of the last confirmable response
+        # Message id of the last CON response
         self.last = -1
         self.message_ids = MessageIds(self.clock, context.ring)
         self.outgoing = []
@@ -70,7 +70,7 @@ class Exchange:
             self.outgoing.append(Outgoing(self))
 
     def attach(self, counter):
-        """Call `counter(n)` for each datagram of n bytes sent, `counter(-n)` if received."""
+        """Call `counter(n)` for n bytes sent, `counter(-n)` for n received."""
         self.counter = counter
 
     # What we send
@@ -105,7 +105,7 @@ class Exchange:
         return None
 
     def cancel(self):
-        """Forget all that is in flight, without a word to its owners."""
+        """Forget all that is in flight."""
         for outgoing in self.outgoing:
             outgoing.cancel()
         while self.separate:
@@ -117,7 +117,7 @@ class Exchange:
         try:
             self.transport.send(buf, n)
         except OSError as e:
-            self.error = e  # a full queue or a missing network: a lost datagram
+            self.error = e  # a lost datagram
 
     def _send_empty(self, kind, mid):
         out = self.builder
@@ -252,7 +252,7 @@ class Exchange:
     # Time
 
     def step(self):
-        """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
+        """Do what is due: milliseconds until the next look."""
         due = _NEVER_MS
         for response in self.separate:
             due = min(due, response.step())

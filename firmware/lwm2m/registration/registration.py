@@ -32,8 +32,7 @@ _UPDATE = const(1)
 _LINKS = const(2)
 _TERMS = const(4)
 
-# An Update leaves this long before the lifetime ends, or at half of a short one: time for all
-# retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2) and a Register.
+# An Update leaves this long before the lifetime ends: MAX_TRANSMIT_WAIT, and a Register
 _LEAD_S = const(100)
 # How long a De-register waits for the answer to a Register
 _GRACE_MS = const(2000)
@@ -42,10 +41,10 @@ _GRACE_MS = const(2000)
 class Registration(Peer):
     """The client's registration with one server.
 
-    `security` and `server` are its instances of objects 0 and 1; `location` is the path that the
+    `security` and `server` are its instances of objects 0 and 1; `location` the path that the
     server gave, a list of bytes, or None; `attempts` failures in a row, `error` the last reason: a
-    response code (4.13 also for a list of objects that does not fit), an OSError, or None for a
-    time-out. `state` is 0 when nothing is going on and nothing will.
+    response code (4.13: the list of objects does not fit), an OSError, or None for a time-out.
+    `state` is 0 when nothing is going on.
     """
 
     def __init__(self, client, security, server, transport):
@@ -100,7 +99,7 @@ class Registration(Peer):
         self.client.wake()
 
     def update(self, links=False):
-        """Send an Update soon; `links`: with the list of objects."""
+        """Send an Update soon; `links`: with the objects."""
         self.dirty_fields |= _UPDATE | (_LINKS if links else 0)
         self.client.wake()
 
@@ -201,8 +200,7 @@ class Registration(Peer):
             if code == _CHANGED:
                 self.done("updated")
             else:
-                # 4.04: the server has forgotten us. With any other code, too, we are not
-                # registered as we think: register again at once.
+                # We are not registered as we think.
                 self.error = code
                 self.client.emit("update_failed", self)
                 self.state = _CONNECTING
@@ -241,7 +239,7 @@ class Registration(Peer):
         self.client.emit(event, self)
 
     def end(self, event=None):
-        """Close the socket, for good or as long as it is disabled."""
+        """Close the socket, for good or while it is disabled."""
         self.exchange.cancel()
         self.transport.close()
         self.location = None
