@@ -6,6 +6,7 @@ here when something is to be changed; and where an operation passes from one ins
 (management.read, management.walk, management.composite).
 """
 
+import gc
 import sys
 from micropython import const
 
@@ -34,11 +35,11 @@ class Peer:
 
     `client`, `transport`; `exchange`, which it owns (coap.exchange); `attributes` {path: {name:
     value}} are those that it has written; `created` its recent Creates (message id, oid, iid);
-    `reporting` is what it observes and is sent (reporting.scheduler), or None; `read` the function
-    of that name once it is loaded.
+    `reporting` is what it observes and is sent (reporting.scheduler), or None; `read` and
+    `operate` the functions of these names once they are loaded.
     """
 
-    reporting = read = None
+    reporting = read = operate = None
 
     def __init__(self, client, transport):
         self.client = client
@@ -124,12 +125,18 @@ def dispatch(peer, message, out):
             return _UNAUTHORIZED
         read = peer.read
         if not read:
-            # Kept, because an import allocates.
+            # Kept, because an import allocates. What is loaded while the client runs stays for
+            # good: in the place of garbage, not behind it.
+            gc.collect()
             from lwm2m.management.read import read
 
             peer.read = read
         return read(peer, message, out, instance, index, flags)
-    # A device that is only read does not pay for being changed.
-    from lwm2m.management.operation import operate
+    operate = peer.operate
+    if not operate:
+        # A device that is only read does not pay for being changed.
+        gc.collect()
+        from lwm2m.management.operation import operate
 
+        peer.operate = operate
     return operate(peer, message, out, instance, index, flags)

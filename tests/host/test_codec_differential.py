@@ -36,6 +36,7 @@ import sys
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.text import Text
 from lwm2m.formats.tlv import Tlv
+from lwm2m.management.walk import represent
 from lwm2m.objects.base import Object
 
 KINDS = {"string": 1, "integer": 2, "unsigned": 3, "float": 4, "boolean": 5, "opaque": 6,
@@ -87,13 +88,14 @@ def written(codec, kind, value):
 
     thing = Thing(iid=0)
     thing.value = value
-    model = Model()
+    peer = Model()
+    peer.client = model = Model()
     model.objects = [thing]
-    model.access = None
+    peer.allowed = lambda oid, iid, right: True
     out = Builder(2048)
     out.begin(0, 0x45, 1, b"", 0, 0)
     out.payload()
-    codec.emit(out, model, PATH, 2)
+    represent(peer, codec, out, PATH, 2, 0, None)
     return hexed(out.buf[5 : max(out.finish(), 5)])
 
 

@@ -2,11 +2,7 @@
 is carried out. Loaded with the first of them; each operation is loaded with the first of its kind.
 """
 
-import gc
 from micropython import const
-
-# What is loaded while the client runs stays for good: in the place of garbage, not behind it.
-gc.collect()
 
 _POST = const(2)
 _PUT = const(3)

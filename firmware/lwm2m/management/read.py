@@ -1,13 +1,9 @@
 """Read and Discover (LwM2M 1.1 Core §6.3.1, §6.3.2). Loaded with the first of them."""
 
-import gc
 from micropython import const
 
 from lwm2m.formats.codec import instances
 from lwm2m.management.walk import represent
-
-# What is loaded while the client runs stays for good: in the place of garbage, not behind it.
-gc.collect()
 
 _CONTENT = const(0x45)
 _NOT_FOUND = const(0x84)
