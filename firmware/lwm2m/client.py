@@ -167,7 +167,7 @@ class Client:
         conditions say. A sensor's value does this by itself. Allocates: nothing."""
         for registration in self.registrations:
             if registration.reporting:
-                registration.reporting.notify(oid, iid, rid)
+                registration.reporting.changed(oid, iid, rid)
 
     def send(self, *paths: str):
         """Send the values at `paths`, such as "/3303/0", to every server (LwM2M 1.1 §6.4.6): a

@@ -68,12 +68,12 @@ class Peer:
             if message.observe < 0:
                 code = dispatch(self, message, out)
             else:
-                from lwm2m.reporting.observe import observe
+                from lwm2m.reporting.observe import begin, observe
 
-                observation = observe(self, message, out)
+                attributes = observe(self, message, out)
                 code = dispatch(self, message, out)
-                if observation and code == _CONTENT:
-                    observation.start(message)
+                if code == _CONTENT:
+                    begin(self, message, out.observe, attributes)
         except Lwm2mError as e:
             code = e.args[0] if e.args else _BAD_REQUEST
         except Exception as e:

@@ -1,4 +1,3 @@
-# timeout: 300
 """Write-Attributes (LwM2M 1.1 Core §6.3.4, §5.1.2): what can be written where, what cannot and
 then changes nothing, for whom it holds, and what Discover says of it. And scripts made by chance,
 against a plain model that looks at everything four times a second."""
@@ -17,7 +16,7 @@ from test_loopback import (
     Bench,
     Far,
 )
-from test_reporting_bench import FOREVER, Probe, Scene
+from reporting_bench import FOREVER, Probe, Scene
 from testing import eq
 
 from lwm2m.objects.base import Object

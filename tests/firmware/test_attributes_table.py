@@ -1,11 +1,10 @@
-# timeout: 300
 """What the attributes mean (LwM2M 1.1 Core §5.1.2, 1.2 §6.4.2), line by line: attributes, what
-happens when, and what the server is told when. How a line is written: test_reporting_bench.
+happens when, and what the server is told when. How a line is written: reporting_bench.
 
 "!" behind a value: that notification is confirmable.
 """
 
-from test_reporting_bench import check
+from reporting_bench import check
 
 LEVEL = "/26250/0/1"
 

@@ -1,4 +1,3 @@
-# timeout: 300
 # heapsize: 2m
 """Servers, applications and wires that do anything at any time: nothing raises, nothing is told
 that nobody observes, and in the end everything has been given back."""
@@ -33,7 +32,7 @@ from test_loopback import (
     encode,
     segments,
 )
-from test_reporting_bench import SENML_CBOR, SENML_JSON, Probe
+from reporting_bench import SENML_CBOR, SENML_JSON, Probe
 from testing import eq
 
 from lwm2m.formats.senml_cbor import SenmlCbor
@@ -82,15 +81,15 @@ class Storm:
         self.client.add_format(SenmlCbor())
         self.far = self.bench.far
         self.count = 0
-        self.client.on_notification = self.fate
+        self.client.on_notification = self.note_status
         self.probes = [self.client.add(Probe(iid=0)), None]
         self.mid = 0
         self.pending = []
         self.ended = []
 
-    def fate(self, fate, observation):
-        assert fate in FATES, fate
-        if fate == "cancelled":
+    def note_status(self, status, observation):
+        assert status in FATES, status
+        if status == "cancelled":
             assert observation not in self.ended, "cancelled twice"
             self.ended.append(observation)
         self.count += 1
@@ -195,27 +194,28 @@ class Storm:
                 self.send(encode(ACK, code, packet.mid, packet.token, options))
 
     def check(self):
-        reports = self.bench.registration.reporting
-        if not reports:
+        reporting = self.bench.registration.reporting
+        if not reporting:
             return
-        watches = 0
-        for observation in reports.observations:
-            assert not observation.over
-            watches += len(observation.parts or (1,))
-            if observation.queue:
-                assert observation.tried <= len(observation.queue)
-                assert len(observation.queue) <= reports.HISTORY + observation.tried
+        paths_observed = 0
+        for observation in reporting.observations:
+            assert not observation.ended
+            paths_observed += len(observation.parts or (1,))
+            if observation.stored:
+                stored = observation.stored
+                assert stored.unacknowledged <= len(stored.samples)
+                assert len(stored.samples) <= reporting.HISTORY + stored.unacknowledged
         found = 0
-        for level in reports.index.chains.values():
-            for watch in level.values():
-                while watch:
-                    assert watch.owner in reports.observations
+        for level in reporting.index.chains.values():
+            for observed in level.values():
+                while observed:
+                    assert observed.observation in reporting.observations
                     found += 1
-                    watch = watch.next
-        eq(found, watches)
-        tokens = [observation.token for observation in reports.observations]
+                    observed = observed.next
+        eq(found, paths_observed)
+        tokens = [observation.token for observation in reporting.observations]
         eq(len(set(tokens)), len(tokens))
-        paths = [observation.key()[1] for observation in reports.observations]
+        paths = [observation.key()[1] for observation in reporting.observations]
         eq(len(set(paths)), len(paths))
 
     def run(self, n):
@@ -327,5 +327,5 @@ def test_datagrams_by_chance_around_an_observation():
         bench.far.take()
         if not chance(20):
             bench.clock.advance(1000)
-    reports = bench.registration.reporting
-    assert len(reports.observations) <= reports.LIMIT
+    reporting = bench.registration.reporting
+    assert len(reporting.observations) <= reporting.LIMIT

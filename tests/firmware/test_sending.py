@@ -1,81 +1,33 @@
-# timeout: 300
 """Send (LwM2M 1.1 Core §6.4.6): values that nobody has asked for, now or with their history."""
 
-import lwm2m.reporting.storing as samples
+import lwm2m.reporting.storing as storing
 from test_loopback import (
     ACCEPT,
     ACK,
     CHANGED,
     CON,
-    CONTENT_FORMAT,
     CREATED,
     GET,
-    LOCATION_PATH,
     NON,
     OBSERVE,
     POST,
     TEXT,
     URI_QUERY,
     Bench,
-    Far,
     encode,
     segments,
 )
-from test_reporting_bench import FOREVER, SENML_CBOR, SENML_JSON, Probe
-from test_reporting_storing import EPOCH_S, Time, pack
+from reporting_bench import FOREVER, SENML_CBOR, SENML_JSON, Probe
+from storing_bench import EPOCH_S, Time
+from sending_bench import Blob, COUNT, LEVEL, LOCATION, Stage
 from testing import eq, raises
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson
-from lwm2m.reporting.send import Report
+from lwm2m.reporting.send import SendRequest
 from lwm2m.objects.access_control import READ, Access, AccessControl
 from lwm2m.objects.base import Object
-from lwm2m.types import OPAQUE, STR, E, R
-
-LEVEL = "/26250/0/1"
-COUNT = "/26250/0/0"
-LOCATION = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"1")]
-BLOCK1 = 27
-
-
-class Stage:
-    def __init__(self, *codecs, register=True, mtu=1152, start_s=EPOCH_S, second=False, **terms):
-        self.bench = Bench(lifetime_s=FOREVER, mtu=mtu, **terms)
-        self.client = self.bench.client
-        for codec in codecs or (SenmlCbor(), SenmlJson()):
-            self.client.add_format(codec)
-        samples.time = Time(self.bench.clock, start_s)
-        self.probe = self.client.add(Probe(iid=0, level=20.0))
-        self.far = self.bench.far
-        self.registration = self.bench.registration
-        self.second = None
-        if second:
-            self.second = Far(self.bench)
-            self.bench.add_server(self.second, lifetime_s=FOREVER)
-        if register:
-            self.register()
-
-    def register(self):
-        self.client.step()
-        for far in (self.far, self.second):
-            if far:
-                eq(far.reply(self.only(far.take()), CREATED, LOCATION), [])
-
-    def only(self, packets):
-        eq(len(packets), 1)
-        return packets[0]
-
-    def step(self, ms=0, far=None):
-        self.bench.clock.advance(ms)
-        self.client.step()
-        return (far or self.far).take()
-
-    def sent(self, packets=None, format=SENML_CBOR):
-        """The one Send among these: its packet and its records."""
-        packet = self.only(self.step() if packets is None else packets)
-        eq((packet.type, packet.code, packet.path()), (CON, POST, b"/dp"))
-        eq(packet.uint(CONTENT_FORMAT), format)
-        return packet, pack(packet.payload, format)
+from lwm2m.types import E
 
 
 def test_send_one_value():
@@ -192,7 +144,7 @@ def test_timeout_is_a_failure():
 def test_done_is_called_once_for_each_server():
     stage = Stage(second=True)
     calls = []
-    report = Report(
+    report = SendRequest(
         stage.client, LEVEL, done=lambda r, ssid: calls.append((ssid, r.results[ssid]))
     )
     report.send()
@@ -211,11 +163,11 @@ def test_done_that_raises_is_printed_and_forgotten():
     def done(report, ssid):
         raise ValueError("of the application")
 
-    report = Report(stage.client, LEVEL, done=done).send()
+    report = SendRequest(stage.client, LEVEL, done=done).send()
     packet, _ = stage.sent()
     stage.far.reply(packet, CHANGED)
     eq(report.results, {1: True})
-    report = Report(stage.client, LEVEL, done=done).send()
+    report = SendRequest(stage.client, LEVEL, done=done).send()
     eq(len(stage.bench.watch(120)), 5)
     eq(report.results, {1: False})
 
@@ -226,9 +178,9 @@ def test_done_may_send_again():
 
     def done(report, ssid):
         if len(reports) < 3:
-            reports.append(Report(stage.client, LEVEL, done=done).send())
+            reports.append(SendRequest(stage.client, LEVEL, done=done).send())
 
-    reports.append(Report(stage.client, LEVEL, done=done).send())
+    reports.append(SendRequest(stage.client, LEVEL, done=done).send())
     packets = stage.step()
     for _ in range(3):
         packet = stage.only(packets)
@@ -351,7 +303,7 @@ def test_cancelled_send_is_not_repeated():
 def test_history_has_its_times():
     for codec in (SenmlCbor(), SenmlJson()):
         stage = Stage(codec)
-        report = Report(stage.client)
+        report = SendRequest(stage.client)
         wanted = []
         for i in range(5):
             stage.probe.level = 20.5 + i
@@ -367,7 +319,7 @@ def test_history_has_its_times():
 
 def test_history_without_a_clock_counts_back():
     stage = Stage(start_s=100)
-    report = Report(stage.client)
+    report = SendRequest(stage.client)
     for i in range(3):
         stage.probe.level = 20.0 + i
         report.add(LEVEL)
@@ -382,7 +334,7 @@ def test_times_of_every_size_are_exact():
         for codec in (SenmlCbor(), SenmlJson()):
             for ms in (1, 7, 125, 999, 1001, 59999, 3600001, 86400999):
                 stage = Stage(codec, start_s=start_s)
-                report = Report(stage.client)
+                report = SendRequest(stage.client)
                 report.add(LEVEL)
                 at = EPOCH_S * 1000 + stage.bench.now_ms()
                 stage.registration.due.after_s(1000000)
@@ -394,7 +346,7 @@ def test_times_of_every_size_are_exact():
 
 def test_history_of_several_paths():
     stage = Stage(SenmlJson())
-    report = Report(stage.client)
+    report = SendRequest(stage.client)
     report.add(LEVEL, COUNT)
     stage.step(1000)
     stage.probe.level = 21.0
@@ -417,113 +369,14 @@ def test_history_of_several_paths():
 
 def test_history_after_years():
     stage = Stage()
-    report = Report(stage.client)
+    report = SendRequest(stage.client)
     stage.bench.clock.s = 200000000
-    samples.time = Time(stage.bench.clock)
+    storing.time = Time(stage.bench.clock)
     stage.registration.due.after_s(1000000)
     report.add(LEVEL)
     report.send()
     _, records = stage.sent()
     eq(records[0][0], (EPOCH_S + 200000000) * 1000)
-
-
-# Large ones
-
-
-class Blob(Object):
-    OID = 26252
-    RESOURCES = (0, OPAQUE | R, "blob", 1, STR | R, "text", 2, E, "run")
-    blob = b""
-    text = ""
-
-    def run(self, args=None):
-        pass
-
-
-def collect(stage, packet):
-    """Take a Send in blocks as a server does: (payload, the last packet)."""
-    payload = b""
-    number = 0
-    while True:
-        block = packet.uint(BLOCK1)
-        eq((block >> 4, packet.path(), packet.code), (number, b"/dp", POST))
-        eq(packet.uint(CONTENT_FORMAT) in (SENML_CBOR, SENML_JSON), True)
-        length = 16 << (block & 7)
-        assert len(packet.payload) == length or not block & 8
-        payload += packet.payload
-        if not block & 8:
-            return payload, packet
-        packets = stage.far.reply(packet, 0x5F, [(BLOCK1, block)])
-        number += 1
-        packet = stage.only(packets + stage.step())
-
-
-def test_large_send_leaves_in_blocks():
-    for mtu in (128, 256, 576):
-        for codec in (SenmlCbor(), SenmlJson()):
-            stage = Stage(codec, mtu=mtu, register=False)
-            text = "".join(chr(97 + i % 26) for i in range(2000))
-            stage.client.add(Blob(text=text))
-            register_in_blocks(stage)
-            report = stage.client.send("/26252/0/1", LEVEL)
-            packet = stage.only(stage.step())
-            payload, last = collect(stage, packet)
-            eq(pack(payload, codec.FORMAT), [(None, "/26252/0/1", text), (None, LEVEL, 20.0)])
-            stage.far.reply(last, CHANGED, [(BLOCK1, last.uint(BLOCK1))])
-            eq(report.results, {1: True})
-            eq(stage.bench.watch(300), [])
-
-
-def test_long_history_leaves_in_blocks():
-    stage = Stage(mtu=128, register=False)
-    register_in_blocks(stage)
-    report = Report(stage.client)
-    wanted = []
-    for i in range(60):
-        stage.probe.level = 20.25 + i
-        report.add(LEVEL)
-        wanted.append((EPOCH_S * 1000 + stage.bench.now_ms(), LEVEL, 20.25 + i))
-        stage.step(1500)
-    report.send()
-    payload, last = collect(stage, stage.only(stage.step()))
-    eq(pack(payload, SENML_CBOR), wanted)
-    stage.far.reply(last, CHANGED, [(BLOCK1, last.uint(BLOCK1))])
-    eq(report.results, {1: True})
-
-
-def test_large_send_that_the_server_refuses():
-    stage = Stage(mtu=128, register=False)
-    stage.client.add(Blob(text="x" * 1000))
-    register_in_blocks(stage)
-    report = stage.client.send("/26252/0/1")
-    packet = stage.only(stage.step())
-    stage.far.reply(packet, 0x8D)
-    eq(report.results, {1: 0x8D})
-    eq(stage.bench.watch(300), [])
-
-
-def test_large_values_do_not_change_while_they_leave():
-    stage = Stage(mtu=128, register=False)
-    blob = stage.client.add(Blob(text="a" * 600))
-    register_in_blocks(stage)
-    stage.client.send("/26252/0/1")
-    packet = stage.only(stage.step())
-    blob.text = "b" * 700
-    payload, _ = collect(stage, packet)
-    eq(pack(payload, SENML_CBOR), [(None, "/26252/0/1", "a" * 600)])
-
-
-def register_in_blocks(stage):
-    """Let a client register whose list of objects may need blocks."""
-    packets = stage.step()
-    while not stage.registration.registered:
-        packet = stage.only(packets)
-        block = packet.uint(BLOCK1)
-        options = [(BLOCK1, block)] if block >= 0 else []
-        if block >= 0 and block & 8:
-            packets = stage.far.reply(packet, 0x5F, options) + stage.step()
-        else:
-            eq(stage.far.reply(packet, CREATED, LOCATION + options), [])
 
 
 # Who wants it
@@ -532,7 +385,7 @@ def register_in_blocks(stage):
 def test_muted_server_gets_nothing():
     stage = Stage(more={23: True})
     calls = []
-    report = Report(stage.client, LEVEL, done=lambda r, ssid: calls.append(ssid)).send()
+    report = SendRequest(stage.client, LEVEL, done=lambda r, ssid: calls.append(ssid)).send()
     eq((report.results, calls), ({1: "muted"}, [1]))
     eq(stage.bench.watch(300), [])
 
@@ -549,7 +402,7 @@ def test_muted_server_does_not_hold_up_the_other():
 
 def test_send_to_one_of_two_servers():
     stage = Stage(second=True)
-    report = Report(stage.client, LEVEL, ssid=2).send()
+    report = SendRequest(stage.client, LEVEL, ssid=2).send()
     eq(stage.step(), [])
     packet, _ = stage.sent(stage.second.take())
     stage.second.reply(packet, CHANGED)
@@ -601,7 +454,7 @@ def test_send_of_nothing_raises():
     raises(ValueError, stage.client.send, LEVEL)
     stage.client.add(Blob(iid=0, text=None, blob=None))
     raises(ValueError, stage.client.send, "/26252/0/2")
-    raises(ValueError, Report(stage.client).send)
+    raises(ValueError, SendRequest(stage.client).send)
     eq([packet.path() for packet in stage.step()], [b"/rd/1"])  # the list of objects
 
 
@@ -616,7 +469,7 @@ def test_send_of_a_bad_path_raises():
 
 def test_send_to_no_server_raises():
     stage = Stage()
-    raises(ValueError, lambda: Report(stage.client, LEVEL, ssid=9))
+    raises(ValueError, lambda: SendRequest(stage.client, LEVEL, ssid=9))
 
 
 def test_failed_send_leaves_nothing_behind():

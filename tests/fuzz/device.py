@@ -36,9 +36,7 @@ def load_all():
 
 load_all()
 
-from lwm2m.reporting import scheduler  # noqa: E402
-from lwm2m.reporting import storing as samples  # noqa: E402
-from lwm2m.reporting.scheduler import Reporting  # noqa: E402
+from lwm2m.reporting import scheduler, storing  # noqa: E402
 
 STR, INT, UINT, FLOAT, BOOL, OPAQUE, TIME, OBJLNK, CORELNK = range(1, 10)
 R, W, RW, E, MULTI = 0x10, 0x20, 0x30, 0x40, 0x80
@@ -184,12 +182,12 @@ class Limited(Temperature):
     LIMIT = 6  # instances that servers may create
 
 
-class Wrapping(Reporting):
+class Wrapping(scheduler.Reporting):
     """Sequence numbers that wrap before long (RFC 7641 §4.4)."""
 
     def __init__(self, registration):
         super().__init__(registration)
-        self.count = 0xFFFFC0
+        self.number = 0xFFFFC0
 
 
 class Board(Device):
@@ -241,7 +239,7 @@ class Subject:
             if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
                 sys.modules[name].sys = self.witness
         scheduler.Reporting = Wrapping
-        self.time = samples.time = lwm2m.objects.device.time = Time(self.clock)
+        self.time = storing.time = lwm2m.objects.device.time = Time(self.clock)
         # One message in flight, or two
         nstart = 1 if mtu > 256 else 2
         self.client = client = Client("fuzz", mtu=mtu, clock=self.clock, nstart=nstart)
@@ -254,10 +252,10 @@ class Subject:
         disable = self.registration.disable
         self.registration.disable = lambda s: disable(min(s, 60))
         self.reboots = 0
-        # What has become of notifications; tokens of those that were not sent; reports under way
-        self.fates = {}
+        # What has become of notifications; tokens of those that were not sent; Sends in flight
+        self.statuses = {}
         self.dropped = []
-        self.reporting = []
+        self.sends = []
         self.device = client.add(
             Board(manufacturer="Acme", model="T", reboot=self.reboot, factory_reset=self.reboot)
         )
@@ -275,9 +273,9 @@ class Subject:
     def reboot(self):
         self.reboots += 1
 
-    def on_notification(self, fate, observation):
-        self.fates[fate] = self.fates.get(fate, 0) + 1
-        if fate == "dropped":
+    def on_notification(self, status, observation):
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status == "dropped":
             self.dropped.append(observation.token)
 
     def stir(self, way, n):
@@ -315,18 +313,18 @@ class Subject:
     def report(self, n):
         """Send values (LwM2M 1.1 Core §6.4.6): some, or all of an object in blocks."""
         paths = (("/3303/0/5700", "/26241/0/1"), ("/26241/300",), ("/3303",), ("/26241/0/2",))
-        if len(self.reporting) > 2:
+        if len(self.sends) > 2:
             return
         try:
-            report = self.client.send(*paths[n & 3])
+            request = self.client.send(*paths[n & 3])
         except ValueError:
             return  # there is nothing now
-        self.reporting.append(report)
+        self.sends.append(request)
 
     def settled(self):
-        """Forget the reports whose fate is known: True if that is all."""
-        self.reporting = [report for report in self.reporting if None in report.results.values()]
-        return not self.reporting
+        """Forget the Sends whose outcome is known: True if that is all."""
+        self.sends = [request for request in self.sends if None in request.results.values()]
+        return not self.sends
 
     @property
     def effects(self):

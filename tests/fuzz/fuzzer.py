@@ -20,6 +20,7 @@ from corpus import corpus, observes
 from device import Subject
 from heap import fill, taken
 from lwm2m.formats.codec import SCRATCH
+from lwm2m.reporting.notify import in_flight
 from wire import (
     ACCEPT,
     ACK,
@@ -433,14 +434,14 @@ class Fuzzer:
     def compare(self):
         """What the server was told last is what it would read now."""
         subject = self.subject
-        reports = subject.registration.reporting
-        for observation in reports.observations if reports else ():
+        reporting = subject.registration.reporting
+        for observation in reporting.observations if reporting else ():
             seen = self.observed.get(observation.token)
             if not seen:
                 self.fail(Failure(f"the server does not know that it observes {observation.path}"))
                 continue
             parts = observation.parts or (observation,)
-            if any(part.terms or part.path[:1] not in ((3303,), (26241,)) for part in parts):
+            if any(part.conditions or part.path[:1] not in ((3303,), (26241,)) for part in parts):
                 continue
             options, payload = parse(seen.request)
             batch = seen.payload[:6] == b'[{"bt"' or b"\x22" in seen.payload[2:4]
@@ -511,13 +512,13 @@ class Fuzzer:
                 self.fail(Failure("has not left, or goes on being observed"))
         client.reconnect()
         self.calm(1000000)
-        reports = subject.registration.reporting
-        if reports and (reports.observations or reports.index.chains):
+        reporting = subject.registration.reporting
+        if reporting and (reporting.observations or reporting.index.chains):
             self.fail(Failure("an observation has outlived a Register"))
         self.observed = {}
-        subject.fates = {}
+        subject.statuses = {}
         subject.dropped = []
-        subject.reporting = []
+        subject.sends = []
         # One upload of two blocks, one read: the sizes of what they leave behind are known.
         options = path("/26241/0/5")
         options.append((CONTENT_FORMAT, OCTETS))
@@ -558,12 +559,12 @@ class Fuzzer:
         """A minimum period of hours is as good as one of a minute, and takes less time."""
         server = self.subject.server
         server.pmin_s = min(server.pmin_s or 0, PATIENCE_S)
-        reports = self.subject.registration.reporting
-        for observation in reports.observations if reports else ():
+        reporting = self.subject.registration.reporting
+        for observation in reporting.observations if reporting else ():
             for name in ("pmin", "epmin"):
-                if (getattr(observation, name) or 0) > PATIENCE_S:
-                    setattr(observation, name, PATIENCE_S)
-            reports.push(observation)
+                if observation.attributes.get(name, 0) > PATIENCE_S:
+                    observation.attributes[name] = PATIENCE_S
+            reporting.push(observation)
 
     def calm(self, left_ms):
         """A sane server until nothing is under way."""
@@ -571,9 +572,9 @@ class Fuzzer:
         client = subject.client
         exchange = subject.registration.exchange
         for _ in range(SETTLING):
-            reports = subject.registration.reporting
+            reporting = subject.registration.reporting
             rest = client.registered and not (exchange.separate or client.timers)
-            if rest and subject.settled() and not self.owed(reports):
+            if rest and subject.settled() and not self.owed(reporting):
                 return
             left_ms -= self.sane_step()
             if left_ms < 0:
@@ -581,15 +582,15 @@ class Fuzzer:
         self.fail(Failure("does not come to rest"))
 
     @staticmethod
-    def owed(reports):
+    def owed(reporting):
         """Whether the server is still to be told something."""
-        if not reports:
+        if not reporting:
             return False
-        if reports.head or reports.jobs or reports.stuck:
+        if reporting.head or reporting.send_requests or reporting.waiting:
             return True
         return any(
-            other.due or other.touched or other.queue or reports.exchange.in_flight(other)
-            for other in reports.observations
+            other.due or other.changed or other.stored or in_flight(reporting.exchange, other)
+            for other in reporting.observations
         )
 
     def sane_step(self):

@@ -91,8 +91,8 @@ def told(station: Station, place: str) -> list[int]:
     counts them for pmin."""
     moments = []
     for line in station.output.splitlines(keepends=True):
-        for fate in ("sent", "acknowledged"):
-            if line.startswith(f"fate {fate} {place} to ") and line.endswith("\n"):
+        for status in ("sent", "acknowledged"):
+            if line.startswith(f"status {status} {place} to ") and line.endswith("\n"):
                 moments.append(int(line.rpartition(" ")[2]))
     return moments
 

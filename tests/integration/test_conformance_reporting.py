@@ -112,17 +112,17 @@ async def test_int_302_observations_are_cancelled_by_reset(
     current = await device.observe("/3/0/8")
     voltage.forget()
     await device.execute(VOLTAGE, "0='3000'")
-    await station.says("fate cancelled (3, 0, 7) to 1")
+    await station.says("status cancelled (3, 0, 7) to 1")
     await device.execute(CURRENT, "0='100'")
     assert (await heard(current)).value == {0: 100}
     current.forget()
     await device.execute(CURRENT, "0='200'")
-    await station.says("fate cancelled (3, 0, 8) to 1")
-    before = station.output.count("fate sent")
+    await station.says("status cancelled (3, 0, 8) to 1")
+    before = station.output.count("status sent")
     await device.execute(VOLTAGE, "0='3001'")
     await device.execute(CURRENT, "0='201'")
     await device.read("/3/0/0")
-    assert station.output.count("fate sent") == before
+    assert station.output.count("status sent") == before
 
 
 @pytest.mark.parametrize("kind", [NON, CON], ids=["non", "con"])
@@ -200,16 +200,16 @@ async def test_int_303_observations_are_cancelled_with_observe_1(
     await device.execute(VOLTAGE, "0='3000'")
     assert (await heard(voltage)).value == {0: 3000}
     await voltage.cancel()
-    await station.says("fate cancelled (3, 0, 7) to 1")
+    await station.says("status cancelled (3, 0, 7) to 1")
     await device.execute(CURRENT, "0='100'")
     assert (await heard(current)).value == {0: 100}
     await current.cancel()
-    await station.says("fate cancelled (3, 0, 8) to 1")
-    before = station.output.count("fate sent")
+    await station.says("status cancelled (3, 0, 8) to 1")
+    before = station.output.count("status sent")
     await device.execute(VOLTAGE, "0='3001'")
     await device.execute(CURRENT, "0='101'")
     await silent(device, voltage, current)
-    assert station.output.count("fate sent") == before
+    assert station.output.count("status sent") == before
     assert [voltage.reason, current.reason] == ["cancelled", "cancelled"]
 
 
@@ -254,7 +254,7 @@ async def test_int_304_and_305_observe_composite_and_its_cancellation(fleet: Fle
         assert (await heard(observation)).value == value | {"/1/0/1": 70}
         await observation.cancel()
         place = "[(1, 0, 1), (3, 0, 11, 0), (3, 0, 16)]"
-        await station.says(f"fate cancelled {place} to 1")
+        await station.says(f"status cancelled {place} to 1")
         assert min(await gaps(station, place, 1)) >= 1000
         await device.write("/1/0/1", 60)
         await silent(device, observation)

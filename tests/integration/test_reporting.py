@@ -60,7 +60,7 @@ async def test_a_server_that_has_restarted_says_so_by_reset_and_is_registered_wi
         device = await again.wait_for(station.endpoint, PATIENCE_S)
         await station.happened("registered", "registered")
         assert "event update" not in station.output
-        assert station.output.count("fate cancelled") == 3
+        assert station.output.count("status cancelled") == 3
         observation = await device.observe(PLACE)
         assert (await heard(observation)).value > observation.first.value
 

@@ -134,7 +134,7 @@ async def all_arrived(rig: Rig, form: str, dark_s: float) -> None:
     print(f"{len(kept)} stored, {dark} in the dark; {station.events()}; up {relay.up}")
     assert told_twice(listener.timed) == []
     assert listener.timed == kept
-    assert "fate dropped" not in station.output
+    assert "status dropped" not in station.output
     assert dark > 10
     assert relay.up.lost > 3
     assert relay.up.blackout > 3

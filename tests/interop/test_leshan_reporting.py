@@ -105,7 +105,7 @@ async def test_int_302_leshan_cancels_by_reset(device: Station):
         assert (await notified(events, 1))[0] == {"0": 3000}
         await device.ask("DELETE", "/3/0/7/observe")
         await execute(device, VOLTAGE, "0='3001'")
-        await device.wait_output("fate cancelled (3, 0, 7) to 1", PATIENCE_S)
+        await device.wait_output("status cancelled (3, 0, 7) to 1", PATIENCE_S)
         await execute(device, TEMPERATURE, "0='7'")
         assert (await notified(events, 2))[1:] == [7]
 

@@ -157,7 +157,7 @@ async def test_int_302_aiocoap_forgets_and_answers_with_reset(observed: Observed
     asked.observation.cancel()
     # The first after that is still taken for an answer, and acknowledged.
     await server.change(TEMPERATURE, "0='2,3'")
-    await device.wait_output("fate cancelled (3303, 0, 5700) to 1", PATIENCE_S)
+    await device.wait_output("status cancelled (3303, 0, 5700) to 1", PATIENCE_S)
     await server.change(TEMPERATURE, "0='4'")
     asked = server.request(GET, PLACE, observe=0, accept=TEXT)
     assert float((await asked.response).payload) in (3, 4)
@@ -193,7 +193,7 @@ async def test_aiocoap_is_told_when_what_it_observes_is_deleted(observed: Observ
     assert (await server.request(DELETE, place).response).code.is_successful()
     async with asyncio.timeout(PATIENCE_S):
         assert [note.code for note in await notes] == [NOT_FOUND]
-    await device.wait_output("fate cancelled (16, 0) to 1", PATIENCE_S)
+    await device.wait_output("status cancelled (16, 0) to 1", PATIENCE_S)
 
 
 # --- libcoap --------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ async def test_int_301_and_303_libcoap_subscribes_and_takes_its_leave(start: Any
     *told, last = values
     assert told == [told[0] + number for number in range(len(told))]
     assert last - told[-1] in (0, 1)  # the answer to its leave has the value once more
-    await device.wait_output("fate cancelled (3303, 0, 5700) to 1", PATIENCE_S)
+    await device.wait_output("status cancelled (3303, 0, 5700) to 1", PATIENCE_S)
 
 
 async def test_int_302_libcoap_knows_nothing_any_more_and_answers_with_reset(start: Any):
@@ -250,9 +250,9 @@ async def test_int_302_libcoap_knows_nothing_any_more_and_answers_with_reset(sta
     await released(port)
     async with Program([program, "-p", port, "-s", 60, f"{place}/3303/0/5700"]) as client:
         async with asyncio.timeout(PATIENCE_S):
-            while device.output.count("fate sent") < 3:  # noqa: ASYNC110
+            while device.output.count("status sent") < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         client.process.send_signal(signal.SIGKILL)
         await client.process.wait()
     async with Program([program, "-p", port, "-s", 60, f"{place}/3/0/16"]):
-        await device.wait_output("fate cancelled (3303, 0, 5700) to 1", PATIENCE_S)
+        await device.wait_output("status cancelled (3303, 0, 5700) to 1", PATIENCE_S)

@@ -26,6 +26,7 @@ import time
 
 import lwm2m.coap.exchange
 import lwm2m.dispatch
+import lwm2m.objects.device
 import lwm2m.reporting.notify
 import lwm2m.reporting.observation
 import lwm2m.reporting.scheduler
@@ -430,14 +431,14 @@ class Server:
                 seen.told = now
                 self.simulation.fail(f"{OBSERVED[seen.index][0]}: silence")
 
-    def compare(self, reports, sensors):
+    def compare(self, reporting, sensors):
         """Both sides observe the same, and the server believes what is the case."""
         fail = self.simulation.fail
-        tokens = sorted(observation.token for observation in reports.observations)
+        tokens = sorted(observation.token for observation in reporting.observations)
         if tokens != sorted(self.observed) or len(tokens) != len(OBSERVED):
             fail(f"the client is observed by {tokens}, the server observes {list(self.observed)}")
-        if reports.kept or reports.stuck:
-            fail(f"left over: {reports.kept} {reports.stuck}")
+        if reporting.detached or reporting.waiting:
+            fail(f"left over: {reporting.detached} {reporting.waiting}")
         for seen in self.observed.values():
             _, _, more = OBSERVED[seen.index]
             for i in range(len(sensors)):
@@ -531,7 +532,7 @@ class Simulation:
         lwm2m.client.sys = lwm2m.dispatch.sys = self.witness
         lwm2m.reporting.scheduler.sys = lwm2m.reporting.notify.sys = self.witness
         lwm2m.reporting.observation.sys = self.witness
-        lwm2m.reporting.storing.time = Time(self)
+        lwm2m.reporting.storing.time = lwm2m.objects.device.time = Time(self)
         self.perfect = False  # nothing is lost
         self.days = days
         self.now = 0
@@ -608,8 +609,8 @@ class Simulation:
         self.go_on(CLOSING)
         self.rest()
         for i in range(2):
-            reports = self.client.registrations[i].reporting
-            self.servers[i].compare(reports, self.sensors)
+            reporting = self.client.registrations[i].reporting
+            self.servers[i].compare(reporting, self.sensors)
 
     def go_on(self, duration):
         end = self.now + duration
@@ -669,10 +670,10 @@ class Simulation:
         for registration in self.client.registrations:
             if not registration.registered or not registration.exchange.free():
                 return False
-            reports = registration.reporting
-            if not reports or reports.kept or reports.stuck or reports.head:
+            reporting = registration.reporting
+            if not reporting or reporting.detached or reporting.waiting or reporting.head:
                 return False
-            if any(other.due or other.queue for other in reports.observations):
+            if any(other.due or other.stored for other in reporting.observations):
                 return False
         for server in self.servers:
             if server.air or server.out or len(server.observed) < len(OBSERVED):
@@ -706,21 +707,19 @@ class Simulation:
                 if not slot.state:
                     slot.tag = slot.owner = None  # whose message was the last
                     slot.token = b""
-            reports = registration.reporting
-            if not reports:
+            reporting = registration.reporting
+            if not reporting:
                 continue
             # An empty list, and an empty dict, keep some of the room that they once had.
-            for observation in reports.observations:
-                if not observation.queue:
-                    observation.queue = None
+            for observation in reporting.observations:
                 fill(observation, *(observation.parts or ()))
-            if not reports.kept:
-                reports.kept = {}
-            reports.stuck = list(reports.stuck)
-            reports.observations = list(reports.observations)
-            reports.tail = None  # the last that was looked at; it may have ended since
+            if not reporting.detached:
+                reporting.detached = {}
+            reporting.waiting = list(reporting.waiting)
+            reporting.observations = list(reporting.observations)
+            reporting.tail = None  # the last that was looked at; it may have ended since
             # A long integer, or none before the first sample.
-            reports.offset_s = None
+            reporting.offset_s = None
         for server in self.servers:
             server.answer = b""
             server.mid = -1

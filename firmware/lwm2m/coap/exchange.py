@@ -97,13 +97,6 @@ class Exchange:
         outgoing.block1 = outgoing.block2 = -1
         return outgoing.start(token)
 
-    def in_flight(self, owner):
-        """The Outgoing of `owner` that is in flight, or None. Allocates: nothing."""
-        for outgoing in self.outgoing:
-            if outgoing.state and outgoing.owner is owner:
-                return outgoing
-        return None
-
     def cancel(self):
         """Forget all that is in flight."""
         for outgoing in self.outgoing:

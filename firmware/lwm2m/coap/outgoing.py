@@ -66,8 +66,7 @@ class Outgoing:
         """
         exchange = self.exchange
         self.token = os.urandom(4) if token is None else token
-        self.mid = exchange.message_ids.next()
-        if self.mid < 0:
+        if not self.next():
             return None
         self.retransmissions = 0
         timeout = exchange.ack_timeout_ms
@@ -76,6 +75,13 @@ class Outgoing:
             timeout + timeout * exchange.ack_random // 100 * random.getrandbits(8) // 255
         )
         return self.send()
+
+    def next(self):
+        """Take the next message id; False if there is none left."""
+        mid = self.exchange.message_ids.next()
+        if mid >= 0:
+            self.mid = mid
+        return mid >= 0
 
     def send(self):
         """Have the message written, and send it. Returns False if it does not fit."""

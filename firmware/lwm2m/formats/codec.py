@@ -10,6 +10,10 @@ visit the data model and call it; it never sees a client. The reading half is a 
                                   they are visited twice, after `begin_count(path, depth)` first
     carries_paths                 True when it can carry the paths of a composite request;
                                   `ANSWER_FORMAT` is then the format of the answer
+    pack(out, samples, n, time_ms)
+                                  write the first `n` of `samples` (s, ms, payload) as one payload;
+                                  `time_ms(s, ms)` is the time of one, or None without times. None
+                                  in a format that has no place for a time
     fits(depth, flags, value)     True when it can carry what is at that depth of a path
     begin(out, path, depth, nested, total)
                                   what was asked for is `path[:depth]` (depth 0: a composite);
@@ -49,6 +53,7 @@ class Codec:
 
     FORMAT = -1
     FRAMED = carries_paths = False
+    pack = None
 
     src = SCRATCH
 

@@ -61,6 +61,11 @@ class SenmlCbor(Records):
             first += 1
         return n
 
+    def pack(self, out, samples, n, time_ms):
+        from lwm2m.formats.senml_cbor_pack import pack
+
+        pack(out, samples, n, time_ms)
+
     def reader(self):
         from lwm2m.formats.senml_cbor_reader import SenmlCborReader
 

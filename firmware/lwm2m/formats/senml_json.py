@@ -59,6 +59,11 @@ class SenmlJson(Records):
     def end(self, out):
         out.byte(93)
 
+    def pack(self, out, samples, n, time_ms):
+        from lwm2m.formats.senml_json_pack import pack
+
+        pack(out, samples, n, time_ms)
+
     def reader(self):
         from lwm2m.formats.senml_json_reader import SenmlJsonReader
 

@@ -108,7 +108,7 @@ def parse(name, text, kind):
 
 
 def consistent(attributes):
-    """Whether they can hold together: lt + 2 st < gt, epmin < epmax (§5.1.2)."""
+    """True if attributes can hold together: lt + 2 st < gt, epmin < epmax (§5.1.2)."""
     lt = attributes.get("lt")
     gt = attributes.get("gt")
     if lt is not None and gt is not None and not lt + 2 * attributes.get("st", 0) < gt:
@@ -118,30 +118,28 @@ def consistent(attributes):
     return low is None or high is None or low < high
 
 
-def resolve(observation):
+def resolve(observation, request_attributes=None):
     """Have an observation follow the attributes that are in force now: those of the object, the
-    instance, the resource, and its own (§5.1.1)."""
-    registration = observation.registration
-    observation.con = observation.hqmax = None
-    observation.pmin = observation.pmax = observation.epmin = observation.epmax = 0
-    observation.defaults = 0
-    for watch in observation.parts or (observation,):
-        found = inherited(registration.attributes, watch.path)
-        if observation.own:
-            found.update(observation.own)
-        watch.terms = {name: found[name] for name in _CONDITIONS if name in found} or None
+    instance, the resource, and of its request (§5.1.1), which are given when it begins."""
+    stored = observation.registration.attributes
+    if request_attributes is None:
+        request_attributes = observation.request_attributes
+    together = {}
+    server_defaults = 0
+    for observed in observation.parts or (observation,):
+        found = inherited(stored, observed.path)
+        found.update(request_attributes)
+        conditions = {name: found[name] for name in _CONDITIONS if name in found}
+        observed.use_conditions(conditions or None)
         if "pmin" not in found:
-            observation.defaults |= 1
+            server_defaults |= 1
         if "pmax" not in found:
-            observation.defaults |= 2
+            server_defaults |= 2
         # What several paths ask for together: no sooner than any of them allows, no later.
         for name in ("pmin", "epmin", "con", "hqmax"):
             if name in found:
-                setattr(observation, name, max(getattr(observation, name) or 0, found[name]))
+                together[name] = max(together.get(name, 0), found[name])
         for name in ("pmax", "epmax"):
             if found.get(name):
-                setattr(
-                    observation, name, min(getattr(observation, name) or found[name], found[name])
-                )
-        watch.limit(watch.value)
-    observation.reports.push(observation)
+                together[name] = min(together.get(name, found[name]), found[name])
+    observation.use(together, server_defaults, request_attributes)

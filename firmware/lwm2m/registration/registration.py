@@ -162,7 +162,7 @@ class Registration(Peer):
             self.location = None
             fields = _LINKS | _TERMS
             if self.reporting:
-                self.reporting.open()
+                self.reporting.register()
         elif server.lifetime_s != self.lifetime_s or server.binding != self.binding:
             fields |= _TERMS
         # A retransmission says the same again.
@@ -188,7 +188,7 @@ class Registration(Peer):
                     location.append(message.text())
                 self.attempts = 0
                 if self.reporting:
-                    self.reporting.clear()
+                    self.reporting.registered()
                 self.done("registered")
             elif code == _PRECONDITION_FAILED and self.version != "1.0":
                 # The server does not speak our version (§6.2.1.1).

@@ -1,27 +1,57 @@
-"""What observations wait for (LwM2M 1.1 Core §5.1.2), found by what has changed. Loaded with the
-first Observe.
+"""The conditions on which a value is notified, and the periods (LwM2M 1.1 Core §5.1.2). Loaded
+with the first Observe.
 
-A value is to be told when it has crossed `gt` or `lt` in either direction, when it is `st` or more
-away from what was told last, when it has risen (`edge` 1) or fallen (`edge` 0); and without any of
-these, when it has changed.
+A value is notified when it has crossed `gt` or `lt` in either direction, when it is `st` or more
+away from the value notified last, when it has risen (`edge` 1) or fallen (`edge` 0); without any
+of these, when it has changed.
 """
+
+from micropython import const
 
 from lwm2m.formats.codec import instances
 
-# Here, because a tuple that is made while looking allocates
+_NEVER_MS = const(3600000)
+_LONGEST_S = const(3600)
+# 17 years, as none
+_FOREVER_S = const(0x1FFFFFFF)
+
+# Bits of `Observation.server_defaults`
+_PMIN = const(1)
+_PMAX = const(2)
+
+# A tuple that is made during a comparison would allocate.
 _MANY = (dict, tuple)
 _MUTABLE = (dict, bytearray, list)
 
 
-class Watch:
-    """A path that an observation waits for: `path`, its `instance`, the `index` and `flags` of
-    its resource (-1: it is an object or an instance), the `terms` gt, lt, st, edge if any; `value`
-    was told last, `last` was seen last. Allocates: about 100 bytes."""
+class ObservedPath:
+    """A path that an observation covers. Allocates: about 100 bytes."""
 
-    instance = terms = value = last = next = high = low = None
+    # One to four ids, from object to resource instance; None if `observation.parts` have them
+    path = None
+    # Instance at `path`, None if there is none
+    instance = None
+    # Place of the resource in the table of the instance, -1 for an object or an instance
     index = -1
+    # Type and operations of the resource (objects.base)
     flags = 0
+    # The attributes gt, lt, st and edge in force, None if there are none
+    conditions = None
+    # Value notified last
+    notified = None
+    # Value seen last
+    seen = None
+    # Bounds that are `st` away from `notified`, None without st
+    high = None
+    low = None
+    # Reported as changed since the last evaluation
     changed = False
+    # Next path with the same key in the index
+    next = None
+
+    def __init__(self, observation, path):
+        self.observation = observation
+        self.path = path
 
     def place(self, client):
         """Find what `path` names; False if there is nothing."""
@@ -37,12 +67,12 @@ class Watch:
                 return False
             self.index = index
             self.flags = instance.RESOURCES[index + 1]
-            self.last = self.read()
-            return self.last is not None
+            self.seen = self.read()
+            return self.seen is not None
         return True
 
     def read(self):
-        """The value, None if there is none (any more)."""
+        """The present value, None if there is none any more."""
         if not self.instance.client:
             return None
         value = self.instance.value_at(self.index)
@@ -51,146 +81,120 @@ class Watch:
             value = value[riid] if riid in instances(value) else None
         return value
 
+    def mark_changed(self):
+        """Have the observation look at this path in the next step. Allocates: nothing."""
+        self.changed = True
+        # The observation of a single path is this object itself.
+        observation = self.observation
+        observation.changed = True
+        observation.reporting.push(observation)
+
     def evaluate(self):
-        """Look at the value: whether what has happened is to be told. Allocates: nothing for a
-        number."""
+        """Read the value; True if it is to be notified. Allocates: nothing for a number."""
         changed = self.changed
         self.changed = False
-        last = self.last
+        last = self.seen
         if self.instance and not self.instance.client or (self.index < 0 and len(self.path) > 2):
-            self.place(self.owner.reports.client)  # it, or another one in its place, has come
+            # The instance has come back, or another one has come in its place.
+            self.place(self.observation.reporting.client)
         if self.index < 0:
             return changed
         value = self.read()
-        if self.terms and isinstance(value, dict):
+        if self.conditions and isinstance(value, dict):
             value = dict(value)
-        self.last = value
+        self.seen = value
         if value is last and isinstance(value, _MUTABLE):
-            return True  # changed in place: nobody knows whether
-        if value is None or last is None or not self.terms:
+            return True  # It may have been changed in place.
+        if value is None or last is None or not self.conditions:
             return value != last
         if not isinstance(value, _MANY):
-            return self.crosses(value, last, self.value)
-        # The terms hold for each of the instances; one that comes or goes is told.
+            return self._meets(value, last, self.notified)
+        # The conditions hold for each of the instances; one that comes or goes is notified.
         found = instances(value)
         if len(found) != len(instances(last)):
             return True
-        told = self.value
+        notified = self.notified
         for riid in found:
             if riid not in instances(last):
                 return True
-            known = told[riid] if told and riid in instances(told) else None
-            self.limit(known)
-            if self.crosses(value[riid], last[riid], known):
+            known = notified[riid] if notified and riid in instances(notified) else None
+            self._set_bounds(known)
+            if self._meets(value[riid], last[riid], known):
                 return True
         return False
 
-    def crosses(self, value, last, told):
-        """Whether a value, after `last` and `told`, meets one of the terms."""
-        terms = self.terms
-        limit = terms.get("gt")
+    def _meets(self, value, last, notified):
+        # True if a value, after `last` and `notified`, meets one of the conditions
+        conditions = self.conditions
+        limit = conditions.get("gt")
         if limit is not None and (value > limit) != (last > limit):
             return True
-        limit = terms.get("lt")
+        limit = conditions.get("lt")
         if limit is not None and (value < limit) != (last < limit):
             return True
         if self.high is not None and (value >= self.high or value <= self.low):
-            return value != told
-        return (not value) != (not last) and terms.get("edge", 2) == (1 if value else 0)
+            return value != notified
+        return (not value) != (not last) and conditions.get("edge", 2) == (1 if value else 0)
 
-    def tell(self):
-        """Take note that the value seen last is told."""
-        self.value = self.last
-        self.limit(self.last)
+    def mark_notified(self):
+        """Note that the value seen last is the one notified last."""
+        self.notified = self.seen
+        self._set_bounds(self.seen)
 
-    def limit(self, value):
-        """Work out from where on a value is `st` away from `value`."""
-        step = self.terms and self.terms.get("st")
+    def use_conditions(self, conditions):
+        """Take `conditions`, a dict or None, into force."""
+        self.conditions = conditions
+        self._set_bounds(self.notified)
+
+    def _set_bounds(self, value):
+        # Arithmetic with floats allocates, a comparison does not: so it is done beforehand.
+        step = self.conditions and self.conditions.get("st")
         if step is None or value is None or isinstance(value, _MANY):
             self.high = None
         else:
-            # Here, because arithmetic with floats allocates, and comparing them does not.
             self.high = value + step
             self.low = value - step
 
-
-class Index:
-    """The watches of one server by what they watch, so that a change finds its own.
-    Allocates: about 100 bytes for each path."""
-
-    def __init__(self):
-        # {oid: {key of iid and rid: the first of a chain}}
-        self.chains = {}
-
-    def add(self, watch):
-        oid = watch.path[0] if watch.path else -1
-        level = self.chains.get(oid)
-        if level is None:
-            level = self.chains[oid] = {}
-        key = key_of(watch.path)
-        watch.next = level.get(key)
-        level[key] = watch
-
-    def remove(self, watch):
-        oid = watch.path[0] if watch.path else -1
-        level = self.chains[oid]
-        key = key_of(watch.path)
-        other = level[key]
-        if other is not watch:
-            while other.next is not watch:
-                other = other.next
-            other.next = watch.next
-        elif watch.next:
-            level[key] = watch.next
+    def content(self):
+        """The value of a resource, a dict for a resource instance, None for an object or an
+        instance. A value that has just gone is written once more: that it has gone follows."""
+        if self.index < 0:
+            return None
+        value = self.read()
+        if value is None:
+            value = self.notified
         else:
-            del level[key]
-            if not level:
-                del self.chains[oid]
+            self.seen = value
+        return {self.path[3]: value} if len(self.path) > 3 else value
 
-    def mark(self, oid, iid, rid):
-        """Something has changed: /oid/iid/rid, or with -1 all below. Allocates: nothing."""
-        level = self.chains.get(-1)
-        if level:
-            _mark(level[0])  # the root: everything
-        level = self.chains.get(oid)
-        if not level:
-            return
-        if rid < 0:
-            for key in level:
-                if iid < 0 or not key or key >> 16 == iid + 1:
-                    _mark(level[key])
-        else:
-            key = iid + 1 << 16
-            _mark(level.get(key + rid + 1))
-            _mark(level.get(key))
-            _mark(level.get(0))
+    def precede(self, other):
+        """Stand before `other` in the index. Returns this path."""
+        self.next = other
+        return self
 
 
-def _mark(watch):
-    while watch:
-        watch.changed = True
-        owner = watch.owner
-        owner.touched = True
-        owner.reports.push(owner)
-        watch = watch.next
+def due_ms(observation, clock, server):
+    """Milliseconds until an observation is to be notified as pmin and pmax say, those of `server`
+    included: 0 now. Allocates: nothing."""
+    attributes = observation.attributes
+    pmin = attributes.get("pmin") or 0
+    if observation.server_defaults & _PMIN:
+        pmin = max(pmin, server.pmin_s or 0)
+    s = observation.notified_s
+    ms = observation.notified_ms
+    if observation.due:
+        return left(clock, s, ms, pmin)
+    pmax = attributes.get("pmax") or _FOREVER_S
+    if observation.server_defaults & _PMAX:
+        pmax = min(pmax, server.pmax_s or pmax)
+    return left(clock, s, ms, pmax) if pmax >= pmin else _NEVER_MS
 
 
-def key_of(path):
-    """What stands for the resource, the instance or the object that `path` names in an index."""
-    depth = len(path)
-    if depth < 2:
-        return 0
-    return (path[1] + 1 << 16) + (path[2] + 1 if depth > 2 else 0)
-
-
-def ids(path):
-    """(oid, iid, rid, riid) of "/3303/0/5700", -1 for what it does not say. Raises ValueError."""
-    found = [-1, -1, -1, -1]
-    parts = path.split("/")
-    if not 1 < len(parts) < 6 or parts[0]:
-        raise ValueError("path: /oid/iid/rid/riid is needed")
-    for i in range(1, len(parts)):
-        if not parts[i].isdigit() or len(parts[i]) > 5:
-            raise ValueError("path: /oid/iid/rid/riid is needed")
-        found[i - 1] = int(parts[i])
-    return found
+def left(clock, s, ms, period_s):
+    """Milliseconds until `period_s` seconds after the time (s, ms), at most an hour. Allocates:
+    nothing."""
+    s += period_s - clock.s
+    if s > _LONGEST_S:
+        return _NEVER_MS
+    ms += s * 1000 - clock.ms
+    return ms if ms > 0 else 0

@@ -1,12 +1,12 @@
-"""An observation (LwM2M 1.1 Core §6.4.1): its state, and how it is written. Loaded with the first
-Observe.
+"""An observation (LwM2M 1.1 Core §6.4.1): its state, what changes it, and how a notification is
+written. Loaded with the first Observe.
 """
 
 import sys
 from micropython import const
 
 from lwm2m.management.walk import represent
-from lwm2m.reporting.conditions import Watch
+from lwm2m.reporting.conditions import ObservedPath, left
 
 _CONTENT = const(0x45)
 _UNAUTHORIZED = const(0x81)
@@ -16,93 +16,231 @@ _OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 _READ = const(1)
 
+# 17 years, as none
+_FOREVER_S = const(0x1FFFFFFF)
 
-class Observation(Watch):
-    """One observation: `token`, `codec`, `registration`; a composite one has `parts`, a watch for
-    each path, and no `path`.
+# Reason of a failure (coap.outgoing)
+_RESET = const(1)
 
-    `pmin`, `pmax`, `epmin`, `epmax` (0: none), `con`, `hqmax` (None: none) are the attributes in
-    force; `s` and `ms` when it was told last; `mid` and `before` the message ids of
-    the last two that were not confirmable, `number` the sequence number,
-    and `code` the response code of the last notification.
-    Allocates: about 350 bytes, and 500 when all of it is in use.
+
+class Observation(ObservedPath):
+    """One observation of one server. `codec` writes its notifications; `number` is that of the
+    answer to the Observe, `paths` those of a composite one, which has no `path`.
+
+    Its state changes through its methods only. It reports upwards to `reporting`, which has
+    `push`, `next_number`, `remove`, `on_acknowledged`, `on_timeout` and `on_reset`.
+    Allocates: about 290 bytes, and 450 when all of it is in use.
     """
 
-    path = con = hqmax = parts = own = after = queue = None
-    pmin = pmax = epmin = epmax = 0
-    # Whether the defaults in object 1 count too, for pmin (1) and pmax (2)
-    defaults = 3
-    # How many of its samples are in flight, and how many were sent and not acknowledged, to be
-    # sent once more as they were
-    count = tried = 0
-    mid = before = -1
+    # Observed paths of a composite observation, else None
+    parts = None
+    # Attributes in the query of the Observe, which go before written ones (§5.1.1)
+    request_attributes = {}
+    # Attributes in force, seconds: pmin, pmax, epmin, epmax; and con, hqmax
+    attributes = {}
+    # Periods of object 1 that are in force too: pmin (1), pmax (2)
+    server_defaults = 3
+    # Notifications stored for the server (storing.Stored), None while there are none
+    stored = None
+    # Message ids of the last two notifications that were not confirmable, -1: none
+    mid = -1
+    previous_mid = -1
+    # Response code of the next notification; an error ends the observation (RFC 7641 §4.2)
     code = _CONTENT
-    # To be told, and only if that is not known anyhow; changed since it was looked at; in the
-    # chain; ended
-    due = again = touched = marked = over = False
+    # A notification is to be sent as soon as pmin allows
+    due = False
+    # What is due is only what the server has read when it repeated its Observe
+    already_read = False
+    # In the chain of those that the next step looks at
+    scheduled = False
+    # Next one in that chain
+    next_scheduled = None
+    # No longer observed
+    ended = False
 
-    def __init__(self, reports, token, codec):
-        self.owner = self
-        self.reports = reports
-        self.registration = reports.registration
+    def __init__(self, reporting, token, codec, number, path, paths=None):
+        self.observation = self
+        self.reporting = reporting
         self.token = token
         self.codec = codec
-        self.turn = reports.turn
-        self.number = 0
-        # When it was told, when it was looked at, and when somebody was known to listen
-        clock = reports.client.clock
-        self.s = self.since_s = self.sure_s = clock.s
-        self.ms = self.since_ms = clock.ms
+        # Sequence number of the last notification (RFC 7641 §4.4)
+        self.number = number
+        # Number of Registers at its beginning: a later one ends it
+        self.register_count = reporting.register_count
+        # Times on the client's clock, s and ms: last notification, last evaluation, last ACK
+        clock = reporting.client.clock
+        self.notified_s = self.evaluated_s = self.last_acked_s = clock.s
+        self.notified_ms = self.evaluated_ms = clock.ms
+        if paths is None:
+            self.path = path
+            self.place(reporting.client)
+        else:
+            self.parts = [ObservedPath(self, other) for other in paths]
+            for part in self.parts:
+                part.place(reporting.client)
 
-    def start(self, message):
-        """Begin, once `message` was answered with the first value."""
-        from lwm2m.reporting.establish import establish
+    @property
+    def registration(self):
+        """The registration of the server that observes."""
+        return self.reporting.registration
 
-        establish(self, message)
+    def paths(self):
+        """The paths of a composite observation, else None."""
+        return [part.path for part in self.parts] if self.parts else None
 
-    def look(self, forced):
-        """Evaluate what has changed, or, when `forced`, everything."""
-        self.touched = False
-        clock = self.reports.client.clock
-        self.since_s = clock.s
-        self.since_ms = clock.ms
-        if not self.parts:
-            return self.evaluate()
+    def key(self):
+        """(content format, path or paths): the same for a repeated Observe."""
+        return (self.codec.FORMAT, self.path or tuple(self.paths()))
+
+    # Time
+
+    def look(self):
+        """Evaluate what has changed, or everything after epmax, but no sooner than epmin allows.
+        Returns the milliseconds until this is to be done again without a change."""
+        clock = self.reporting.client.clock
+        attributes = self.attributes
+        epmax = attributes.get("epmax") or _FOREVER_S
+        wait = left(clock, self.evaluated_s, self.evaluated_ms, epmax)
+        if wait:
+            if not self.changed:
+                return wait
+            epmin = attributes.get("epmin") or 0
+            early = left(clock, self.evaluated_s, self.evaluated_ms, epmin)
+            if early:
+                return min(wait, early)
+        self.evaluated_s = clock.s
+        self.evaluated_ms = clock.ms
         hit = False
-        for part in self.parts:
-            if (forced or part.changed) and part.evaluate():
-                hit = True
-        return hit
-
-    def told(self):
-        """Take note that what was seen last is told, now."""
-        clock = self.reports.client.clock
-        self.s = clock.s
-        self.ms = clock.ms
-        self.due = False
-        for part in self.parts or ():
-            part.tell()
-        if self.index >= 0:
-            self.tell()
+        if not self.parts:
+            hit = self.evaluate()
+        else:
+            self.changed = False
+            for part in self.parts:
+                if (part.changed or not wait) and part.evaluate():
+                    hit = True
+        if hit:
+            self.due = True
+            self.already_read = False
+        return left(clock, clock.s, clock.ms, epmax)
 
     def refusal(self):
-        """0, or why there is nothing to be told any more: a response code."""
+        """The response code that ends the observation: nothing is there any more, or it may not
+        be read any more. 0 if it goes on."""
         if self.parts:
             return 0
-        client = self.reports.client
         path = self.path
-        iid = path[1] if len(path) > 1 else -1
         instance = self.instance
-        if not instance or not instance.client or (self.index >= 0 and self.last is None):
-            if not self.place(client):
+        if not instance or not instance.client or (self.index >= 0 and self.seen is None):
+            if not self.place(self.reporting.client):
                 return _NOT_FOUND
-        if not self.registration.allowed(path[0], iid, _READ):
+        iid = path[1] if len(path) > 1 else -1
+        if not self.reporting.registration.allowed(path[0], iid, _READ):
             return _UNAUTHORIZED
         return 0
 
+    # What changes its state
+
+    def schedule(self, last):
+        """Join the chain of those that the next step looks at, behind `last` if there is one.
+        False if it is in the chain."""
+        if self.scheduled:
+            return False
+        self.scheduled = True
+        if last:
+            last.next_scheduled = self
+        return True
+
+    def unschedule(self):
+        """Leave that chain at its head. Returns the next one."""
+        following = self.next_scheduled
+        self.next_scheduled = None
+        self.scheduled = False
+        return following
+
+    def use(self, attributes, server_defaults, request_attributes):
+        """Take `attributes` into force (management.attributes)."""
+        self.attributes = attributes
+        self.server_defaults = server_defaults
+        self.request_attributes = request_attributes
+        self.reporting.push(self)
+
+    def mark_notified(self):
+        """Note that what was seen last is notified now."""
+        clock = self.reporting.client.clock
+        self.notified_s = clock.s
+        self.notified_ms = clock.ms
+        self.due = False
+        for part in self.parts or ():
+            part.mark_notified()
+        if self.index >= 0:
+            ObservedPath.mark_notified(self)
+
+    def store(self, stored):
+        """Note that `stored` (storing.Stored) has what was seen last."""
+        self.stored = stored
+        self.already_read = False
+        self.mark_notified()
+
+    def inherit(self, stored):
+        """Take over what an observation that this one replaces has stored. The value that the
+        server has just read follows it once more: the newest comes last."""
+        stored.restart()
+        self.stored = stored
+        self.due = self.already_read = True
+
+    def renumber(self):
+        """Give the next notification a number of its own."""
+        self.number = self.reporting.next_number()
+
+    def sent(self, mid=-1):
+        """Note that a notification has left, with `mid` if it is not confirmable."""
+        if mid >= 0:
+            self.previous_mid = self.mid
+            self.mid = mid
+        stored = self.stored
+        if stored and stored.in_flight:
+            stored.sent()
+        else:
+            self.mark_notified()
+
+    def unsent(self):
+        """Note that a notification could not leave, or has not arrived: it is due again."""
+        stored = self.stored
+        if stored and stored.in_flight:
+            stored.unsent()
+        else:
+            self.due = True
+
+    def acknowledged(self, message=None, tag=None):
+        """Note that the server has what was in flight."""
+        self.last_acked_s = self.reporting.client.clock.s
+        stored = self.stored
+        if stored and not stored.acknowledged():
+            self.stored = None
+        self.reporting.on_acknowledged(self)
+
+    def timed_out(self):
+        """Note that the server has not answered."""
+        if self.code < 128:
+            self.unsent()
+            self.reporting.on_timeout(self)
+
+    def rejected(self):
+        """Note that the server does not know of it (RFC 7641 §3.6)."""
+        self.reporting.on_reset(self)
+
+    def end(self, code=0):
+        """Note that it is no longer observed; with `code` the server is still to learn why."""
+        self.ended = True
+        if code:
+            self.code = code
+            self.stored = None
+
+    # Its notification
+
     def write(self, out):
-        """Write what there is now as a notification: options and payload. Allocates: nothing for
-        a number."""
+        """Write options and payload of a notification of what there is now. Allocates: nothing
+        for a number."""
         out.uint(_OBSERVE, self.number)
         out.uint(_CONTENT_FORMAT, self.codec.FORMAT)
         out.payload()
@@ -110,84 +248,57 @@ class Observation(Watch):
         if out.more or out.broken:
             from lwm2m.management.read_block import read_block
 
-            client = self.reports.client
-            message = client.message
+            peer = self.reporting.registration
+            message = peer.client.message
             message.block2 = message.size2 = -1
             out.observe = self.number
             path = self.path or self.paths()
             depth = len(path) if self.path else 0
-            read_block(
-                self.registration,
-                message,
-                out,
-                self.codec,
-                path,
-                depth,
-                self.flags,
-                self.content(),
-            )
+            read_block(peer, message, out, self.codec, path, depth, self.flags, self.content())
             out.observe = -1
-            out.more = False  # the server asks for the rest
+            out.more = False  # The server asks for the rest.
 
     def represent(self, out):
-        """Write what it observes through its codec."""
+        """Write the payload through its codec."""
+        peer = self.reporting.registration
         path = self.path
         if self.parts:
-            represent(self.registration, self.codec, out, self.paths(), 0, 0, None)
+            represent(peer, self.codec, out, self.paths(), 0, 0, None)
         else:
-            represent(
-                self.registration, self.codec, out, path, len(path), self.flags, self.content()
-            )
+            represent(peer, self.codec, out, path, len(path), self.flags, self.content())
 
-    def content(self):
-        """What is to be told of a resource: its value, or for a resource instance those that are
-        there; None for an object or an instance. A value that has just gone is told once more:
-        that it has gone is told next."""
-        if self.index < 0:
-            return None
-        value = self.read()
-        if value is None:
-            value = self.value
-        else:
-            self.last = value
-        return {self.path[3]: value} if len(self.path) > 3 else value
-
-    def paths(self):
-        """The paths of a composite observation, else None."""
-        return [part.path for part in self.parts] if self.parts else None
-
-    def key(self):
-        """(content format, path or paths): what makes it the same as another one."""
-        return (self.codec.FORMAT, self.path or tuple(self.paths()))
-
-    # For the exchange layer
+    # An owner of messages (coap.outgoing)
 
     def on_build(self, out, outgoing):
         if self.code < 128:
             try:
-                if self.count:
-                    from lwm2m.reporting.storing import write
-
-                    write(self, out)
+                stored = self.stored
+                if stored and stored.in_flight:
+                    # What is sent once more is sent unchanged.
+                    if not stored.unacknowledged:
+                        self.renumber()
+                    stored.write(self, out)
                 else:
-                    last = self.last
+                    if not outgoing.retransmissions:
+                        self.renumber()
+                    seen = self.seen
                     self.write(out)
                     if outgoing.retransmissions:
-                        # Whoever got the first transmission takes this one for a copy: what has
-                        # changed since is still to be told.
-                        self.last = last
+                        # A server that got the first transmission takes this one for a copy: what
+                        # has changed since is still to be notified.
+                        self.seen = seen
             except Exception as e:
                 # It could be read a moment ago, and cannot any more.
                 sys.print_exception(e)
                 out.rewind()
-                self.reports.end(self, _INTERNAL)
+                self.reporting.remove(self)
+                self.end(_INTERNAL)
         out.buf[1] = self.code
 
-    def on_reply(self, message, tag):
-        self.reports.acknowledged(self)
+    on_reply = acknowledged
 
     def on_failure(self, tag, reason):
-        if reason == 1:
-            self.reports.rejected(self)
+        if reason == _RESET:
+            self.rejected()
         else:
-            self.reports.timed_out(self)
+            self.timed_out()

@@ -1,27 +1,38 @@
-"""Information reporting (LwM2M 1.1 Core §6.4) to one server: what it observes, when it is told.
+"""Information reporting (LwM2M 1.1 Core §6.4) to one server: what it observes, and who is looked
+at when.
 
-A change only marks the observations of it (`notify`); `step` looks at what is marked and at what
-is due by time, so that a step costs as much as has changed, however much is observed. Nothing is
-allocated for a value that is a number. Loaded with the first Observe or Send.
+A change only marks the observations that cover it; `step` looks at those and at what is due by
+time, so that a step costs as much as has changed, however much is observed. Nothing is allocated
+for a value that is a number. Loaded with the first Observe or Send.
 
 For each notification `client.on_notification(status, observation)` is called with "sent" (it was
-not confirmable), "acknowledged", "timed_out", or "dropped" (it had no room in the queue, or could
-not be written); and with "cancelled" when the observation has ended.
+not confirmable), "acknowledged", "timed_out", or "dropped" (there was no room to store it, or it
+could not be written); and with "cancelled" when the observation has ended.
 """
 
 import sys
 from micropython import const
 
-from lwm2m.reporting.notify import Delivery
-from lwm2m.reporting.conditions import Index, ids
 from lwm2m.clock import Deadline
+from lwm2m.reporting.conditions import due_ms
+from lwm2m.reporting.index import PathIndex, parse_path
+from lwm2m.reporting.notify import abandon, notify, resume, send, send_stored
 
 _NOT_FOUND = const(0x84)
 
 _NEVER_MS = const(3600000)
-_LONGEST_S = const(3600)
-# When to look again at what could not be read
-_AGAIN_MS = const(1000)
+# Pause before what could not be read is looked at again
+_RETRY_MS = const(1000)
+# After this many RSTs in a row the server has lost its state: register again.
+_RESETS = const(3)
+# A clock that jumps further has been set again.
+_JUMP_S = const(2)
+
+# State of a registration (registration.registration)
+_REGISTERED = const(4)
+
+# Reason of a failure (coap.outgoing)
+_TIMED_OUT = const(0)
 
 
 def reporting_of(peer):
@@ -31,226 +42,240 @@ def reporting_of(peer):
     return peer.reporting
 
 
-class Reporting(Delivery):
-    """What one server observes and is sent. Allocates: about 300 bytes."""
+class Reporting:
+    """Observations and Sends of the server of one registration. Allocates: about 400 bytes.
 
-    # How many observations are accepted; more are answered as plain reads (RFC 7641 §4.1).
+    The registration calls `step`, `changed`, `register`, `registered`, `close` and `on_failure`;
+    observations report what becomes of them (reporting.observation).
+    """
+
+    # Observations that are accepted; more are answered as plain reads (RFC 7641 §4.1).
     LIMIT = 250
-    # How many samples an observation keeps while the server is away, unless hqmax says
+    # Notifications that an observation stores unless hqmax says how many
     HISTORY = 50
 
     def __init__(self, registration):
-        super().__init__(registration)
+        self.registration = registration
+        self.client = registration.client
+        self.exchange = registration.exchange
         self.observations = []
-        self.index = Index()
-        # The chain of those to be looked at in the next step
-        self.head = self.tail = None
-        # Ended observations with samples for a server that has forgotten us
-        self.kept = {}
-        # Counts Registers
-        self.turn = 0
-        self.due = Deadline(self.client.clock)
-        self.due.after(_NEVER_MS)
+        self.index = PathIndex()
+        # Chain of the observations that the next step looks at
+        self.head = None
+        self.tail = None
+        # Observations that wait for the server, in order
+        self.waiting = []
+        # SendRequests without an outcome, which add and remove themselves
+        self.send_requests = []
+        # Ended observations with stored notifications, by key, until they are observed again
+        self.detached = {}
+        # Number of Registers sent
+        self.register_count = 0
+        # Sequence number of the last notification to this server (RFC 7641 §4.4)
+        self.number = 0
+        # RSTs in a row
+        self.reset_count = 0
+        # Seconds from the client's clock to the time of day, None: not known
+        self.offset_s = None
+        # Next look at all observations
+        self.deadline = Deadline(self.client.clock)
+        self.deadline.after(_NEVER_MS)
+
+    @property
+    def ready(self):
+        """True if notifications may leave: the server knows us, and no Update goes first."""
+        registration = self.registration
+        if self.client.is_offline or registration.dirty_fields or registration.leaving:
+            return False
+        return registration.state == _REGISTERED
 
     # What is observed
 
     def add(self, observation):
-        """Begin an observation whose first value the server has just been told."""
+        """Begin an observation whose first value the server has just read."""
         self.observations.append(observation)
-        for watch in observation.parts or (observation,):
-            self.index.add(watch)
-        observation.told()
+        for observed in observation.parts or (observation,):
+            self.index.add(observed)
+        observation.mark_notified()
         self.push(observation)
 
     def forget(self, observation):
         """End an observation without a word to the server."""
-        if observation in self.observations:
-            observation.over = True
-            self.observations.remove(observation)
-            for watch in observation.parts or (observation,):
-                self.index.remove(watch)
-            if observation in self.stuck:
-                self.stuck.remove(observation)
-            outgoing = self.exchange.in_flight(observation)
-            if outgoing:
-                outgoing.cancel()
-            self.fate("cancelled", observation)
+        abandon(self.exchange, observation)
+        self.remove(observation)
 
     def end(self, observation, code):
-        """End an observation, and tell the server why (RFC 7641 §4.2)."""
+        """End an observation, and let the server know why by the response code `code`."""
         self.forget(observation)
-        observation.code = code
-        observation.queue = None
-        observation.count = 0
+        observation.end(code)
+        send(self, observation, True)
 
-    def open(self):
-        """A Register is on its way, and goes before what is in flight."""
-        self.turn += 1
+    def remove(self, observation):
+        """Note the end of an observation; what of it is in flight goes on."""
+        if observation in self.observations:
+            observation.end()
+            self.observations.remove(observation)
+            for observed in observation.parts or (observation,):
+                self.index.remove(observed)
+            if observation in self.waiting:
+                self.waiting.remove(observation)
+            self.emit("cancelled", observation)
+
+    # Seen from the registration
+
+    def register(self):
+        """Note that a Register is about to leave: it goes before what is in flight."""
+        self.register_count += 1
         for observation in self.observations:
-            outgoing = self.exchange.in_flight(observation)
-            if outgoing:
-                outgoing.cancel()
-                observation.count = 0
-                observation.due = not observation.queue
-                self.hold(observation)
+            if abandon(self.exchange, observation):
+                observation.unsent()
+                self.wait_for_server(observation)
 
-    def clear(self):
-        """The server has taken a Register: it has forgotten what it had observed before that.
-        Samples wait for the same to be observed again, until the next Register."""
-        for observation in self.kept.values():
-            for _ in observation.queue:
-                self.fate("dropped", observation)
-        self.kept = {}
+    def registered(self):
+        """Note that the server has taken a Register, and so forgotten what it observed before.
+        Stored notifications wait to be observed again, until the next Register."""
+        for observation in self.detached.values():
+            for _ in range(len(observation.stored.samples)):
+                self.emit("dropped", observation)
+        self.detached = {}
         for observation in list(self.observations):
-            if observation.turn < self.turn:
-                if observation.queue:
-                    self.kept[observation.key()] = observation
+            if observation.register_count < self.register_count:
+                if observation.stored:
+                    self.detached[observation.key()] = observation
                 self.forget(observation)
-        self.stuck = [other for other in self.stuck if other in self.observations]
-        self.resets = 0
+        self.waiting = [other for other in self.waiting if other in self.observations]
+        self.reset_count = 0
 
     def close(self):
-        """The registration has ended, and with it all observations."""
+        """End all observations and Sends: the registration has ended."""
         for observation in list(self.observations):
             self.forget(observation)
-        for job in list(self.jobs):
-            job.on_failure(job, 0)
+        for request in list(self.send_requests):
+            request.on_failure(self.registration, _TIMED_OUT)
+
+    def on_failure(self, mid, reason):
+        """Note that a RST has come for a message that was not confirmable."""
+        for observation in self.observations:
+            if observation.mid == mid or observation.previous_mid == mid:
+                observation.rejected()
+                return
 
     # Changes
 
-    def notify(self, oid, iid=-1, rid=-1):
-        """Something has changed: /oid/iid/rid, or all below. `oid` may be a text, "/3303/0/5700".
+    def changed(self, oid, iid=-1, rid=-1):
+        """Note that /oid/iid/rid has changed, or all below. `oid` may be a text, "/3303/0/5700".
         Allocates: nothing for numbers."""
         if isinstance(oid, str):
-            oid, iid, rid = ids(oid)[:3]
+            oid, iid, rid = parse_path(oid)[:3]
         if oid == 1:
-            self.due.after(0)  # the terms of a server: look at all
+            self.deadline.after(0)  # Terms of a server: look at all.
         self.index.mark(oid, iid, rid)
 
     def push(self, observation):
-        """Look at it in the next step."""
-        if observation.marked:
-            return
-        observation.marked = True
-        if self.head:
-            self.tail.after = observation
-        else:
-            self.head = observation
-            self.client.wake()
-        self.tail = observation
+        """Look at an observation in the next step. Allocates: nothing."""
+        if observation.schedule(self.tail):
+            if not self.head:
+                self.head = observation
+                self.client.wake()
+            self.tail = observation
 
     # Time
 
     def step(self):
         """Look at what has changed and what is due: milliseconds until the next look."""
-        due = self.due
-        if not due.left_ms():
-            due.after(_NEVER_MS)
+        deadline = self.deadline
+        if not deadline.left_ms():
+            deadline.after(_NEVER_MS)
             for observation in self.observations:
                 self.push(observation)
-        if self.stuck or self.jobs:
-            self._resume()
+        if (self.waiting or self.send_requests) and self.ready:
+            resume(self)
         observation = self.head
         self.head = self.tail = None
         while observation:
-            after = observation.after
-            observation.after = None
-            observation.marked = False
+            following = observation.unschedule()
             try:
-                if not observation.over or observation.code >= 128:
+                if not observation.ended:
                     self.look(observation)
+                elif observation.code >= 128:
+                    send(self, observation, True)
             except Exception as e:
-                # What cannot be read, or has no form in its format, is not told.
+                # What cannot be read, or has no form in its format, is not notified.
                 sys.print_exception(e)
-                observation.told()
-                self.fate("dropped", observation)
-                if due.left_ms() > _AGAIN_MS:
-                    due.after(_AGAIN_MS)
-            observation = after
-        return 0 if self.head else due.left_ms()
+                observation.mark_notified()
+                self.emit("dropped", observation)
+                if deadline.left_ms() > _RETRY_MS:
+                    deadline.after(_RETRY_MS)
+            observation = following
+        return 0 if self.head else deadline.left_ms()
 
     def look(self, observation):
-        """Evaluate it if it has changed, and tell it if it is time."""
-        if observation.code >= 128:
-            self.send(observation, True)
-            return
+        """Evaluate an observation, and notify the server if it is time."""
         clock = self.client.clock
         server = self.registration.server
-        wait = _NEVER_MS
-        epmax = observation.epmax
-        forced = epmax and not left(clock, observation.since_s, observation.since_ms, epmax)
-        if forced or observation.touched:
-            if not forced and observation.epmin:
-                s = observation.since_s
-                wait = left(clock, s, observation.since_ms, observation.epmin)
-            if forced or not observation.epmin or not wait:
-                wait = _NEVER_MS
-                if observation.look(forced):
-                    observation.due = True
-                    observation.again = False
+        wait = observation.look()
         code = observation.refusal()
         if code:
             self.end(observation, code)
-            self.send(observation, True)
             return
-        if epmax:
-            wait = min(wait, left(clock, observation.since_s, observation.since_ms, epmax))
-        pmin = observation.pmin
-        if observation.defaults & 1:
-            pmin = max(pmin, server.pmin_s or 0)
-        pmax = observation.pmax
-        if observation.defaults & 2 and server.pmax_s:
-            pmax = min(pmax or server.pmax_s, server.pmax_s)
-        if pmax < pmin:
-            pmax = 0
-        if pmax and not left(clock, observation.s, observation.ms, pmax):
-            observation.due = True
-        if observation.due:
-            early = left(clock, observation.s, observation.ms, pmin)
-            if early:
-                wait = min(wait, early)
-            elif observation.index >= 0 and observation.read() is None:
+        left = due_ms(observation, clock, server)
+        if not left:
+            if observation.index >= 0 and observation.read() is None:
                 self.end(observation, _NOT_FOUND)
-                self.send(observation, True)
                 return
-            else:
-                self.tell(observation)
-        if observation.queue:
-            self.flush(observation)
-        if pmax and not observation.due:
-            wait = min(wait, left(clock, observation.s, observation.ms, pmax))
-        if wait < self.due.left_ms():
-            self.due.after(wait)
+            notify(self, observation)
+            left = due_ms(observation, clock, server) or _NEVER_MS
+        if observation.stored:
+            send_stored(self, observation)
+        wait = min(wait, left)
+        if wait < self.deadline.left_ms():
+            self.deadline.after(wait)
 
-    def tell(self, observation):
-        """Send a notification, or keep it for when it can be sent."""
-        con = self.confirmable(observation)
-        storing = self.registration.server.storing and observation.hqmax != 0
-        # What has been kept goes before what is new, whatever the server wants by now.
-        if observation.queue or (storing and (con or not self.ready)):
-            from lwm2m.reporting.storing import keep
+    # Notifications
 
-            if keep(observation) or observation.queue:
-                self.flush(observation)
-                return
-        slot = self.exchange.in_flight(observation)
-        if slot:
-            # The newest value takes the place of the one that is not acknowledged yet, as a
-            # message of its own (RFC 7641 §4.5.2): the next transmission carries it.
-            mid = self.exchange.message_ids.next()
-            if mid >= 0:
-                slot.mid = mid
-                observation.number = self.advance()
-                observation.told()
-            return
-        self.send(observation, con)
+    def emit(self, status, observation):
+        """Call `client.on_notification`; an exception in it is printed and forgotten."""
+        if self.client.on_notification:
+            try:
+                self.client.on_notification(status, observation)
+            except Exception as e:
+                sys.print_exception(e)
 
+    def next_number(self):
+        """The next sequence number: 24 bits, and it wraps (RFC 7641 §4.4)."""
+        self.number = (self.number + 1) & 0xFFFFFF
+        return self.number
 
-def left(clock, s, ms, period_s):
-    """Milliseconds until `period_s` seconds after the time (s, ms), at most an hour. Allocates:
-    nothing."""
-    s += period_s - clock.s
-    if s > _LONGEST_S:
-        return _NEVER_MS
-    ms += s * 1000 - clock.ms
-    return ms if ms > 0 else 0
+    def wait_for_server(self, observation):
+        """Keep an observation until its notification can leave."""
+        if observation not in self.waiting:
+            self.waiting.append(observation)
+
+    def epoch_offset(self, offset_s):
+        """The offset of the time of day from the client's clock: `offset_s` as it is now, unless
+        another one is in use that is about the same. So a stored notification has the same time
+        whenever it is sent."""
+        if self.offset_s is None or abs(offset_s - self.offset_s) > _JUMP_S:
+            self.offset_s = offset_s
+        return self.offset_s
+
+    def on_acknowledged(self, observation):
+        """Note that the server listens."""
+        self.reset_count = 0
+        if observation.code < 128:
+            self.push(observation)
+            self.emit("acknowledged", observation)
+
+    def on_timeout(self, observation):
+        """Note that the server does not answer, and ask it by an Update whether it knows us."""
+        self.wait_for_server(observation)
+        self.registration.update()
+        self.emit("timed_out", observation)
+
+    def on_reset(self, observation):
+        """Note that the server does not know the observation."""
+        self.forget(observation)
+        self.reset_count += 1
+        if self.reset_count >= _RESETS and self.registration.registered:
+            self.reset_count = 0
+            self.registration.start()

@@ -1,11 +1,11 @@
-"""Send (LwM2M 1.1 Core §6.4.6): the device reports values that nobody has asked for. Loaded with
-the first one.
+"""Send (LwM2M 1.1 Core §6.4.6): values that the device reports without having been asked. Loaded
+with the first one.
 
-    report = client.send("/3303/0/5700", "/3/0/9")
+    request = client.send("/3303/0/5700", "/3/0/9")
 
-    report = Report(client)
-    report.add("/3303/0/5700")      # as often as wanted: each time the values of now
-    report.send()
+    request = SendRequest(client)
+    request.add("/3303/0/5700")      # as often as wanted: each time the values of now
+    request.send()
 """
 
 import sys
@@ -13,9 +13,10 @@ from micropython import const
 
 from lwm2m.coap.builder import Builder
 from lwm2m.management.walk import represent
+from lwm2m.reporting.index import parse_path
+from lwm2m.reporting.notify import abandon, in_flight
 from lwm2m.reporting.scheduler import reporting_of
-from lwm2m.reporting.storing import encode, pack
-from lwm2m.reporting.conditions import ids
+from lwm2m.reporting.storing import clock_of, encode
 
 _POST = const(2)
 _CHANGED = const(0x44)
@@ -27,17 +28,17 @@ _MUTE_SEND = const(23)
 
 
 def send(client, paths):
-    """What `Client.send` does."""
-    return Report(client, *paths).send()
+    """Do what `Client.send` says."""
+    return SendRequest(client, *paths).send()
 
 
-class Report:
-    """Values to be sent to every server, or to the one that `ssid` names.
+class SendRequest:
+    """Values to be sent to every server, or to the one with the short server id `ssid`.
 
-    `paths` are texts such as "/3303/0" or "/3/0/7/1"; without any, `add` takes the samples, each
-    with its time. `results` has for each short server id None while it is not known, True for
+    `paths` are texts such as "/3303/0" or "/3/0/7/1"; without any, `add` takes samples, each with
+    its time. `results` has for each short server id None while the outcome is not known, True for
     arrived, False for not (timed out, or rejected), the response code if the server refused it,
-    or "muted" if it wants none (1/x/23); `done(report, ssid)` is called when one of them comes.
+    or "muted" if it wants none (1/x/23); `done(request, ssid)` is called with each outcome.
     Raises ValueError for a path without a value, and when the client speaks no SenML.
     Allocates: the payload, once for each server when there are access rights; and while values
     are taken, a buffer of the client's `mtu`.
@@ -49,13 +50,16 @@ class Report:
         self.codec = client.codec(_SENML_CBOR) or client.codec(_SENML_JSON)
         if not self.codec:
             raise ValueError("add_format(SenmlCbor()) or SenmlJson() is needed")
+        # Each sample carries its time
         self.timed = not paths
+        # Outcome for each short server id
         self.results = {}
-        self.jobs = []
+        # Samples (s, ms, payload) for each registration
+        self.samples = {}
         for registration in client.registrations:
             if ssid is None or registration.server.ssid == ssid:
-                self.jobs.append(Job(self, registration))
-        if not self.jobs:
+                self.samples[registration] = []
+        if not self.samples:
             raise ValueError("ssid: no such server")
         if paths:
             self.add(*paths)
@@ -65,45 +69,58 @@ class Report:
         client = self.client
         targets = []
         for path in paths:
-            target = ids(path)
+            target = parse_path(path)
             while target and target[-1] < 0:
                 target.pop()
             targets.append(tuple(target))
         payload = None
         # A handler may want this while the answer to its request is in the client's own buffer.
         out = Builder(client.mtu)
-        for job in self.jobs:
+        for peer in self.samples:
             if payload is None or client.access:
-                peer = job.registration
                 payload = encode(
                     out, lambda out: represent(peer, self.codec, out, targets, 0, 0, None)
                 )
                 if len(payload) < 3:
                     raise ValueError("%s: no value" % " ".join(paths))
-            job.samples.append((client.clock.s, client.clock.ms, payload))
+            self.samples[peer].append((client.clock.s, client.clock.ms, payload))
 
     def send(self):
-        """Start it; it leaves as soon as the device is registered. Returns the report."""
-        for job in self.jobs:
-            registration = job.registration
-            if not job.samples:
+        """Begin to send; it leaves as soon as the device is registered. Returns this request.
+        Raises ValueError without a value."""
+        for registration in self.samples:
+            if not self.samples[registration]:
                 raise ValueError("nothing to send")
             if registration.server.read(_MUTE_SEND, None):
-                self.settle(job, "muted")
+                self._finish(registration, "muted")
                 continue
             self.results[registration.server.ssid] = None
-            reporting_of(registration).jobs.append(job)
+            reporting_of(registration).send_requests.append(self)
         self.client.wake()
         return self
 
     def cancel(self):
         """Forget what has not arrived yet."""
-        for job in self.jobs:
-            job.close()
+        for registration in self.samples:
+            self._remove(registration)
 
-    def settle(self, job, result):
-        """Take note of what has become of it."""
-        ssid = job.registration.server.ssid
+    def start(self, registration):
+        """Send it to one server now, unless it is in flight."""
+        exchange = registration.exchange
+        if not in_flight(exchange, self):
+            if exchange.request(_POST, self, registration) is False:
+                self._finish(registration, False)
+
+    def _remove(self, registration):
+        reporting = registration.reporting
+        if reporting and self in reporting.send_requests:
+            reporting.send_requests.remove(self)
+            abandon(registration.exchange, self)
+
+    def _finish(self, registration, result):
+        # Note the outcome for one server.
+        self._remove(registration)
+        ssid = registration.server.ssid
         self.results[ssid] = result
         if self.done:
             try:
@@ -111,46 +128,19 @@ class Report:
             except Exception as e:
                 sys.print_exception(e)
 
-
-class Job:
-    """A report on its way to one server."""
-
-    def __init__(self, report, registration):
-        self.report = report
-        self.registration = registration
-        self.samples = []
-
-    def start(self):
-        """Send it, unless it is under way."""
-        reports = self.registration.reporting
-        if reports.exchange.in_flight(self):
-            return
-        if reports.exchange.request(_POST, self) is False:
-            self.close()
-            self.report.settle(self, False)
-
-    def close(self):
-        reports = self.registration.reporting
-        if reports and self in reports.jobs:
-            reports.jobs.remove(self)
-            outgoing = reports.exchange.in_flight(self)
-            if outgoing:
-                outgoing.cancel()
-
-    # For the exchange layer
+    # An owner of messages (coap.outgoing)
 
     def on_build(self, out, outgoing):
+        registration = outgoing.tag
         out.option(_URI_PATH, b"dp")
-        out.uint(_CONTENT_FORMAT, self.report.codec.FORMAT)
-        reports = self.registration.reporting
+        out.uint(_CONTENT_FORMAT, self.codec.FORMAT)
         outgoing.payload(out)
-        samples = self.samples
-        pack(out, self.report.codec, samples, len(samples), reports if self.report.timed else None)
+        samples = self.samples[registration]
+        time_ms = clock_of(registration.reporting) if self.timed else None
+        self.codec.pack(out, samples, len(samples), time_ms)
 
     def on_reply(self, message, tag):
-        self.close()
-        self.report.settle(self, True if message.code == _CHANGED else message.code)
+        self._finish(tag, True if message.code == _CHANGED else message.code)
 
     def on_failure(self, tag, reason):
-        self.close()
-        self.report.settle(self, reason if reason > 1 else False)
+        self._finish(tag, reason if reason > 1 else False)

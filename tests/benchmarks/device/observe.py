@@ -153,7 +153,7 @@ def measure_heap():
     first, _ = heap(bench.change, 0, 1)
     kept, _ = heap(lambda: [bench.change(0, i) for i in range(2, 2 + _SAMPLES)] and None)
     observations = bench.client.registrations[0].reporting.observations
-    if [len(other.queue) for other in observations if other.queue] != [1 + _SAMPLES]:
+    if [len(other.stored.samples) for other in observations if other.stored] != [1 + _SAMPLES]:
         raise ValueError("samples are missing")
     one = kept / _SAMPLES
     print(json.dumps({"sample.heap_bytes": one, "sample.module_bytes": first - one}))

@@ -1,11 +1,12 @@
-"""A device that reports, and says what it does: what it stores, and the fate of each notification.
+"""A device that reports, and says what it does: what it stores, and what becomes of each
+notification.
 
 Values change at the word of a test (object 26251), or by themselves every `sample_ms`. Beyond the
 configuration of common.py: `sample_ms`, `sample_count`, `store` (a file), `sensors` (how many),
 `portfolio` (that there is one), `senml` (which of its two formats).
 """
 
-import lwm2m.reporting.storing as samples
+import lwm2m.reporting.storing as storing
 from common import client_from, load, loop
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
@@ -17,7 +18,7 @@ from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
 from lwm2m.objects.location import Location
 from lwm2m.objects.portfolio import Portfolio
-from lwm2m.reporting.send import Report
+from lwm2m.reporting.send import SendRequest
 from lwm2m.types import STR, E, R
 
 
@@ -77,18 +78,18 @@ class Control(Object):
         """Send now, with argument 9 before the answer to this Execute has left."""
         paths = args[0].split(",")
         if 9 in args:
-            Report(client, *paths, done=tell_result).send()
+            SendRequest(client, *paths, done=tell_result).send()
         else:
-            client.after(1, lambda: Report(client, *paths, done=tell_result).send())
+            client.after(1, lambda: SendRequest(client, *paths, done=tell_result).send())
 
     def collect(self):
         """Three samples at different times in one report."""
-        report = Report(client, done=tell_result)
+        report = SendRequest(client, done=tell_result)
 
         def take():
             thermometers[0].value += 1
             report.add("/3303/0/5700")
-            if len(report.jobs[0].samples) < 3:
+            if len(report.samples[client.registrations[0]]) < 3:
                 client.after(30, take)
             else:
                 report.send()
@@ -114,21 +115,21 @@ def tell_result(report, ssid):
     print("report", report.results)
 
 
-def tell_fate(fate, observation):
+def tell_status(status, observation):
     """Say what has become of a notification, and when it was told, by the client's clock."""
     path = observation.path or observation.paths()
-    told_ms = observation.s * 1000 + observation.ms
-    print("fate", fate, path, "to", observation.registration.server.ssid, "told at", told_ms)
+    told_ms = observation.notified_s * 1000 + observation.notified_ms
+    print("status", status, path, "to", observation.registration.server.ssid, "told at", told_ms)
 
 
-def keep(observation, original=samples.keep):
+def store(observation, original=storing.store):
     """Say what is stored, with the time that the server will see."""
-    before = observation.queue[-1] if observation.queue else None
+    before = observation.stored.samples[-1] if observation.stored else None
     result = original(observation)
-    newest = observation.queue[-1] if observation.queue else None
+    newest = observation.stored.samples[-1] if observation.stored else None
     if newest is not before:
-        stamp = samples.stamp_ms(observation.reports, newest[0], newest[1])
-        print("stored", observation.registration.server.ssid, observation.value, stamp)
+        time_ms = storing.clock_of(observation.reporting)(newest[0], newest[1])
+        print("stored", observation.registration.server.ssid, observation.notified, time_ms)
     return result
 
 
@@ -141,10 +142,10 @@ def sample():
         print("sampled all")
 
 
-samples.keep = keep
+storing.store = store
 config = load()
 client = client_from(config)
-client.on_notification = tell_fate
+client.on_notification = tell_status
 for make in Cbor, SenmlEtchJson, SenmlEtchCbor:
     client.add_format(make())
 for name, make in (("senml-json", SenmlJson), ("senml-cbor", SenmlCbor)):
