@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / "build" / "cache" / "hypothesis")
+
+# `lwm2m-host serve` stores its state here, and not in the state folder of whoever runs the tests.
+_STATE = TemporaryDirectory(prefix="lwm2m-state-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
 @pytest.hookimpl(optionalhook=True)
