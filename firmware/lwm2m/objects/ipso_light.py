@@ -9,7 +9,7 @@
 from micropython import const
 
 from lwm2m.errors import Lwm2mError
-from lwm2m.objects.ipso_meter import Meter
+from lwm2m.objects.ipso_meter import Meter, OnOffTime, OnTime
 from lwm2m.objects.ipso_output import Output
 
 _STR = const(1)
@@ -27,7 +27,7 @@ _ON_TIME = const(5852)
 _OFF_TIME = const(5854)
 
 
-class Actuation(Output):
+class Actuation(OnTime, Output):
     """Something that is `on` or not, at `dimmer` percent (None: it cannot be dimmed), and counts
     the seconds that it is on. `drive` gets 0 or the percentage, 100 without a dimmer."""
 
@@ -45,7 +45,7 @@ class Actuation(Output):
     _dimmer = None
 
     def __init__(self, **values):
-        self._meter = Meter()
+        self._on_meter = Meter()
         super().__init__(**values)
 
     @property
@@ -55,7 +55,7 @@ class Actuation(Output):
     @on.setter
     def on(self, on):
         self._on = bool(on)
-        self._meter.run(self._on, self.client and self.client.clock)
+        self._on_meter.run(self._on, self.client and self.client.clock)
         self.act(_ON, self.output)
 
     @property
@@ -76,16 +76,6 @@ class Actuation(Output):
         if not self._on:
             return 0
         return 100 if self._dimmer is None else self._dimmer
-
-    @property
-    def on_time(self):
-        """Seconds that it was on; set it to count from there."""
-        return self._meter.update(self.client and self.client.clock)
-
-    @on_time.setter
-    def on_time(self, s):
-        self._meter.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_ON_TIME)
 
     def check(self, rid, value):
         if (rid == _DIMMER and not 0 <= value <= 100) or (
@@ -124,7 +114,7 @@ class PowerControl(Actuation):
     # fmt: on
 
 
-class Dimmer(Output):
+class Dimmer(OnOffTime, Output):
     """`level` 0..100. `drive` gets it; on is what is above 0."""
 
     OID = 3343
@@ -139,9 +129,9 @@ class Dimmer(Output):
     _level = 0.0
 
     def __init__(self, **values):
-        self._meter = Meter()
-        self._off = Meter()
-        self._off.runs = True
+        self._on_meter = Meter()
+        self._off_meter = Meter()
+        self._off_meter.runs = True
         super().__init__(**values)
 
     @property
@@ -155,27 +145,9 @@ class Dimmer(Output):
             raise ValueError("level: 0..100")
         self._level = level
         clock = self.client and self.client.clock
-        self._meter.run(level > 0, clock)
-        self._off.run(level == 0, clock)
+        self._on_meter.run(level > 0, clock)
+        self._off_meter.run(level == 0, clock)
         self.act(_LEVEL, level)
-
-    @property
-    def on_time(self):
-        return self._meter.update(self.client and self.client.clock)
-
-    @on_time.setter
-    def on_time(self, s):
-        self._meter.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_ON_TIME)
-
-    @property
-    def off_time(self):
-        return self._off.update(self.client and self.client.clock)
-
-    @off_time.setter
-    def off_time(self, s):
-        self._off.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_OFF_TIME)
 
     def check(self, rid, value):
         if (rid == _LEVEL and not 0 <= value <= 100) or (

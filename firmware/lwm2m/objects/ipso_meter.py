@@ -1,6 +1,11 @@
 """Time for the IPSO objects that switch something: how long it was on, and when to act."""
 
+from micropython import const
+
 from lwm2m.clock import Deadline
+
+_ON_TIME = const(5852)
+_OFF_TIME = const(5854)
 
 
 class Meter:
@@ -39,6 +44,34 @@ class Meter:
         self.update(clock)
         self.s = s
         self.ms = ms
+
+
+class OnTime:
+    """The hours of operation of an object, a mixin: its `_on_meter` runs while it is on."""
+
+    @property
+    def on_time(self):
+        """Seconds that it was on; set it to count from there."""
+        return self._on_meter.update(self.client and self.client.clock)
+
+    @on_time.setter
+    def on_time(self, s):
+        self._on_meter.set(s or 0, 0, self.client and self.client.clock)
+        self.changed(_ON_TIME)
+
+
+class OnOffTime(OnTime):
+    """The same with `off_time`: its `_off_meter` runs while it is off."""
+
+    @property
+    def off_time(self):
+        """Seconds that it was off; set it to count from there."""
+        return self._off_meter.update(self.client and self.client.clock)
+
+    @off_time.setter
+    def off_time(self, s):
+        self._off_meter.set(s or 0, 0, self.client and self.client.clock)
+        self.changed(_OFF_TIME)
 
 
 class Alarm:

@@ -5,7 +5,7 @@ from micropython import const
 from lwm2m.errors import Lwm2mError
 from lwm2m.objects.base import Object
 from lwm2m.objects.ipso_input import Input
-from lwm2m.objects.ipso_meter import Meter
+from lwm2m.objects.ipso_meter import Meter, OnOffTime
 
 _STR = const(1)
 _INT = const(2)
@@ -25,7 +25,7 @@ _INPUT = const(5547)
 _TIME_LIMIT = const(0x1FFFFFFF)
 
 
-class OnOffSwitch(Input):
+class OnOffSwitch(OnOffTime, Input):
     """A switch that knows how long it was on and off, in seconds."""
 
     OID = 3342
@@ -40,36 +40,16 @@ class OnOffSwitch(Input):
     # fmt: on
 
     def __init__(self, **values):
-        self._on = Meter()
-        self._off = Meter()
-        self._off.runs = True
+        self._on_meter = Meter()
+        self._off_meter = Meter()
+        self._off_meter.runs = True
         super().__init__(**values)
 
     def _settle(self):
         super()._settle()
         clock = self.client and self.client.clock
-        self._on.run(self.state, clock)
-        self._off.run(not self.state, clock)
-
-    @property
-    def on_time(self):
-        """Seconds in the state on; set it to count from there."""
-        return self._on.update(self.client and self.client.clock)
-
-    @on_time.setter
-    def on_time(self, s):
-        self._on.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_ON_TIME)
-
-    @property
-    def off_time(self):
-        """Seconds in the state off; set it to count from there."""
-        return self._off.update(self.client and self.client.clock)
-
-    @off_time.setter
-    def off_time(self, s):
-        self._off.set(s or 0, 0, self.client and self.client.clock)
-        self.changed(_OFF_TIME)
+        self._on_meter.run(self.state, clock)
+        self._off_meter.run(not self.state, clock)
 
     def check(self, rid, value):
         if (rid == _ON_TIME or rid == _OFF_TIME) and not 0 <= value <= _TIME_LIMIT:
