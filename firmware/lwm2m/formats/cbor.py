@@ -21,6 +21,14 @@ _NEGATIVE = const(1)
 _BYTES = const(2)
 _TEXT_STRING = const(3)
 
+# Whole heads: tag 1, simple values, floats
+_EPOCH_TIME = const(0xC1)
+_FALSE = const(0xF4)
+_TRUE = const(0xF5)
+_FLOAT_4 = const(0xFA)
+_FLOAT_8 = const(0xFB)
+_COLON = const(58)
+
 _DOUBLE = 1.0 + 1e-9 != 1.0
 _LARGEST = 0xFFFFFFFFFFFFFFFF
 _SMALLEST = -0x8000000000000000
@@ -34,7 +42,7 @@ class Cbor(Codec):
 
     def resource(self, out, rid, flags, value):
         if flags & 15 == _TIME:
-            out.byte(0xC1)
+            out.byte(_EPOCH_TIME)
         scalar(self, out, flags & 15, value)
 
     def reader(self):
@@ -72,15 +80,15 @@ def scalar(codec, out, kind, value):
     beyond 64 bits."""
     if kind == _FLOAT:
         if _DOUBLE:
-            out.byte(0xFB)
+            out.byte(_FLOAT_8)
             struct.pack_into(">d", SCRATCH, 0, value)
             out.put(SCRATCH, 8)
         else:
-            out.byte(0xFA)
+            out.byte(_FLOAT_4)
             struct.pack_into(">f", SCRATCH, 0, value)
             out.put(SCRATCH, 4)
     elif kind == _BOOL:
-        out.byte(0xF5 if value else 0xF4)
+        out.byte(_TRUE if value else _FALSE)
     elif kind == _OPAQUE:
         n = len(value)
         head(out, _BYTES, n)
@@ -92,7 +100,7 @@ def scalar(codec, out, kind, value):
     elif kind == _OBJLNK:
         head(out, _TEXT_STRING, digits(value[0]) + 1 + digits(value[1]))
         decimal(out, value[0])
-        out.byte(58)
+        out.byte(_COLON)
         decimal(out, value[1])
     elif 0 <= value < 0x10000000:
         head(out, 0, value)

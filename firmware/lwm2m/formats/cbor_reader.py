@@ -8,7 +8,7 @@ import struct
 from micropython import const
 
 from lwm2m.formats.codec import is_text
-from lwm2m.formats.reader import Reader
+from lwm2m.formats.reader import Parser
 from lwm2m.formats.values import objlnk, text, whole
 
 _FLOAT = const(4)
@@ -24,24 +24,13 @@ _OPEN = const(-1)
 _NESTING = const(8)
 
 
-class CborParser(Reader):
-    """A Reader over CBOR: `pos` is the next item; what is malformed sets `error`.
-
-    `mark` is the item that `value` decodes.
-    """
+class CborParser(Parser):
+    """A Reader over CBOR: an item is a data item; what is malformed sets `error`."""
 
     ARRAY = 4
     MAP = 5
 
-    oid = -1
-    has_value = True
-    mark = info = n = 0
-
-    def begin(self, buf, start, end):
-        self.buf = buf
-        self.pos = start
-        self.end = end
-        self.error = False
+    info = n = 0
 
     def fail(self):
         self.error = True
@@ -151,15 +140,6 @@ class CborParser(Reader):
         """Nothing may be left."""
         if self.pos != self.end:
             self.error = True
-
-    def value(self, flags):
-        pos = self.pos
-        self.pos = self.mark
-        value = self.decode(flags & 15) if self.has_value else None
-        self.pos = pos
-        if value is None:
-            self.error = True
-        return value
 
     def decode(self, kind):
         """The item at `pos` as a value of type `kind`, or None."""

@@ -35,6 +35,7 @@ from micropython import const
 _STR = const(1)
 _CORELNK = const(9)
 _MULTI = const(0x80)
+_ZERO = const(48)
 
 # A str of up to this many bytes is encoded without an allocation.
 _SHORT = const(64)
@@ -45,7 +46,7 @@ def decimal(out, value):
     """Append a small non-negative integer in decimal. Allocates: nothing."""
     if value > 9:
         decimal(out, value // 10)
-    out.byte(48 + value % 10)
+    out.byte(_ZERO + value % 10)
 
 
 class Codec:

@@ -6,50 +6,41 @@ ValueError: the server gets 5.00. Allocates: nothing for a scalar resource.
 
 from micropython import const
 
-from lwm2m.formats.json_writer import STANDARD, base64, number, string
-from lwm2m.formats.senml_writer import Records
+from lwm2m.formats.json_writer import STANDARD, JsonRecords
 
-_STR = const(1)
-_BOOL = const(5)
-_OPAQUE = const(6)
-_OBJLNK = const(8)
-_CORELNK = const(9)
+# Characters of the syntax
+_COMMA = const(44)
+_SLASH = const(47)
+_LEFT_BRACE = const(123)
+_RIGHT_BRACE = const(125)
 
 
-class Json(Records):
+class Json(JsonRecords):
     FORMAT = 11543
+    TEXT = b'"sv":'
+    BOOL = b'"bv":'
+    OPAQUE = b'"sv":'
+    OBJLNK = b'"ov":'
+    ALPHABET = STANDARD
+    PADDED = True
 
     def start(self, out, total):
         out.put(b'{"bn":"')
         self.spell(out, 0, self.base, True)
         if self.nested:
-            out.byte(47)
+            out.byte(_SLASH)
         out.put(b'","e":[')
 
     def record(self, out, depth, kind, value):
         if self.count > 1:
-            out.byte(44)
-        out.byte(123)
+            out.byte(_COMMA)
+        out.byte(_LEFT_BRACE)
         if depth > self.base:
             out.put(b'"n":"')
             self.spell(out, self.base, depth, False)
             out.put(b'",')
-        if kind == _STR or kind == _CORELNK:
-            out.put(b'"sv":')
-            string(self, out, value)
-        elif kind == _BOOL:
-            out.put(b'"bv":true' if value else b'"bv":false')
-        elif kind == _OPAQUE:
-            out.put(b'"sv":')
-            base64(out, value, STANDARD, True)
-        elif kind == _OBJLNK:
-            out.put(b'"ov":"')
-            number(out, kind, value)
-            out.byte(34)
-        else:
-            out.put(b'"v":')
-            number(out, kind, value)
-        out.byte(125)
+        self.field(out, kind, value)
+        out.byte(_RIGHT_BRACE)
 
     def end(self, out):
         out.put(b"]}")

@@ -4,7 +4,7 @@ write: MicroPython's own module takes what is no JSON, and builds everything at 
 
 from micropython import const
 
-from lwm2m.formats.reader import Reader
+from lwm2m.formats.reader import Parser
 from lwm2m.formats.senml_reader import label_of
 from lwm2m.formats.values import objlnk, text, whole
 
@@ -24,24 +24,16 @@ _NESTING = const(8)
 _MOST_DIGITS = const(20)
 
 
-class JsonParser(Reader):
-    """A Reader over JSON: `pos` is the next value; what is malformed sets `error`.
+class JsonParser(Parser):
+    """A Reader over JSON: an item is a value; what is malformed sets `error`.
 
-    `mark` is the value that `value` decodes, of the field `label`; `LABELS` names the fields.
+    `label` is the field of the value at `mark`; `LABELS` names the fields.
     """
 
     ARRAY = 91
     MAP = 123
 
-    oid = label = -1
-    has_value = True
-    mark = 0
-
-    def begin(self, buf, start, end):
-        self.buf = buf
-        self.pos = start
-        self.end = end
-        self.error = False
+    label = -1
 
     def fail(self):
         self.error = True
@@ -228,15 +220,6 @@ class JsonParser(Reader):
         """Nothing may be left."""
         if self.peek() >= 0:
             self.error = True
-
-    def value(self, flags):
-        pos = self.pos
-        self.pos = self.mark
-        value = self.decode(flags & 15) if self.has_value else None
-        self.pos = pos
-        if value is None:
-            self.error = True
-        return value
 
     def decode(self, kind):
         """The value at `pos` as one of type `kind`, or None."""

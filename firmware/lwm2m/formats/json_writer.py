@@ -1,11 +1,27 @@
-"""Writing JSON (RFC 8259) without garbage; what `senml_json` and `json` share."""
+"""Writing JSON (RFC 8259) without garbage: the base of `senml_json` and `json`."""
 
 from micropython import const
 
 from lwm2m.formats.codec import SCRATCH
+from lwm2m.formats.senml_writer import Records
 from lwm2m.formats.text import Text
 
+_STR = const(1)
 _FLOAT = const(4)
+_BOOL = const(5)
+_OPAQUE = const(6)
+_OBJLNK = const(8)
+_CORELNK = const(9)
+
+# Characters of the syntax
+_QUOTE = const(34)
+_ZERO = const(48)
+_EQUALS = const(61)
+_BACKSLASH = const(92)
+# The first character that a string may hold as it is, and what makes "a" of 10
+_SPACE = const(32)
+_HEX = const(87)
+
 _INFINITE = float("inf")
 _NEGATIVE = float("-inf")
 
@@ -31,24 +47,24 @@ def string(codec, out, value):
     """Write a str, or bytes in UTF-8, with its quotes."""
     n = codec.load(value)
     src = codec.src
-    out.byte(34)
+    out.byte(_QUOTE)
     start = 0
-    while start < n and 32 <= src[start] != 34 and src[start] != 92:
+    while start < n and _SPACE <= src[start] != _QUOTE and src[start] != _BACKSLASH:
         start += 1
     if start == n:
         out.put(src, n)
     else:
         for i in range(n):
             c = src[i]
-            if c == 34 or c == 92:
-                out.byte(92)
-            if c < 32:
+            if c == _QUOTE or c == _BACKSLASH:
+                out.byte(_BACKSLASH)
+            if c < _SPACE:
                 out.put(b"\\u00")
-                out.byte(48 + (c >> 4))
+                out.byte(_ZERO + (c >> 4))
                 c &= 15
-                c += 48 if c < 10 else 87
+                c += _ZERO if c < 10 else _HEX
             out.byte(c)
-    out.byte(34)
+    out.byte(_QUOTE)
 
 
 def base64(out, value, alphabet, padded):
@@ -57,7 +73,7 @@ def base64(out, value, alphabet, padded):
     What the window has passed over is not read. Allocates: nothing for bytes.
     """
     n = len(value)
-    out.byte(34)
+    out.byte(_QUOTE)
     whole = out.skip >> 2
     if whole > n // 3:
         whole = n // 3
@@ -86,10 +102,35 @@ def base64(out, value, alphabet, padded):
         if left > 1:
             out.byte(alphabet[bits >> 6 & 63])
         elif padded:
-            out.byte(61)
+            out.byte(_EQUALS)
         if left > 2:
             out.byte(alphabet[bits & 63])
         elif padded:
-            out.byte(61)
+            out.byte(_EQUALS)
         i += 3
-    out.byte(34)
+    out.byte(_QUOTE)
+
+
+class JsonRecords(Records):
+    """Records whose values are fields of a JSON object. A subclass names the fields, with their
+    colons: `TEXT`, `BOOL`, `OPAQUE`, `OBJLNK`; and has `ALPHABET` and `PADDED` for base64."""
+
+    def field(self, out, kind, value):
+        """Write the value and the name of its field."""
+        if kind == _STR or kind == _CORELNK:
+            out.put(self.TEXT)
+            string(self, out, value)
+        elif kind == _BOOL:
+            out.put(self.BOOL)
+            out.put(b"true" if value else b"false")
+        elif kind == _OPAQUE:
+            out.put(self.OPAQUE)
+            base64(out, value, self.ALPHABET, self.PADDED)
+        elif kind == _OBJLNK:
+            out.put(self.OBJLNK)
+            out.byte(_QUOTE)
+            number(out, kind, value)
+            out.byte(_QUOTE)
+        else:
+            out.put(b'"v":')
+            number(out, kind, value)

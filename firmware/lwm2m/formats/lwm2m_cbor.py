@@ -15,6 +15,7 @@ _MULTI = const(0x80)
 
 _ARRAY = const(4)
 _MAP = const(5)
+_EPOCH_TIME = const(0xC1)
 _OPEN_MAP = const(0xBF)
 _BREAK = const(0xFF)
 
@@ -84,7 +85,7 @@ class Lwm2mCbor(Codec):
 
     def _leaf(self, out, flags, value):
         if flags & 15 == _TIME:
-            out.byte(0xC1)
+            out.byte(_EPOCH_TIME)
         scalar(self, out, flags & 15, value)
 
     def reader(self):

@@ -15,8 +15,19 @@ _OPAQUE = const(6)
 _OBJLNK = const(8)
 _CORELNK = const(9)
 
+_SLASH = const(47)
+
+# Major types of CBOR
 _TEXT_STRING = const(3)
 _ARRAY = const(4)
+# The head of a map of one pair; a label: bn is -2; n, v, vs, vb, vd count from 0
+_MAP_OF_1 = const(0xA1)
+_BASE_NAME = const(0x21)
+_NAME = const(0)
+_VALUE = const(2)
+_STRING_VALUE = const(3)
+_BOOLEAN_VALUE = const(4)
+_DATA_VALUE = const(8)
 
 
 class SenmlCbor(Records):
@@ -30,24 +41,26 @@ class SenmlCbor(Records):
     def record(self, out, depth, kind, value):
         base = self.base
         first = base and self.count == 1
-        out.byte(0xA1 + (1 if first else 0) + (1 if depth > base else 0))
+        out.byte(_MAP_OF_1 + (1 if first else 0) + (1 if depth > base else 0))
         if first:
             nested = 1 if self.nested else 0
-            out.byte(0x21)  # bn, -2
+            out.byte(_BASE_NAME)
             head(out, _TEXT_STRING, self._size(0, base) + nested)
             self.spell(out, 0, base, True)
             if nested:
-                out.byte(47)
+                out.byte(_SLASH)
         if depth > base:
-            out.byte(0)  # n
+            out.byte(_NAME)
             head(out, _TEXT_STRING, self._size(base, depth) - (1 if base else 0))
             self.spell(out, base, depth, not base)
         if kind == _OBJLNK:
             out.put(b"\x63vlo")
         elif kind == _STR or kind == _CORELNK:
-            out.byte(3)
+            out.byte(_STRING_VALUE)
         else:
-            out.byte(4 if kind == _BOOL else 8 if kind == _OPAQUE else 2)
+            out.byte(
+                _BOOLEAN_VALUE if kind == _BOOL else _DATA_VALUE if kind == _OPAQUE else _VALUE
+            )
         scalar(self, out, kind, value)
 
     def end(self, out):

@@ -7,57 +7,50 @@ ValueError: the server gets 5.00. Allocates: nothing for a scalar resource.
 
 from micropython import const
 
-from lwm2m.formats.json_writer import URL, base64, number, string
-from lwm2m.formats.senml_writer import Records
+from lwm2m.formats.json_writer import URL, JsonRecords
 
-_STR = const(1)
-_BOOL = const(5)
-_OPAQUE = const(6)
-_OBJLNK = const(8)
-_CORELNK = const(9)
+# Characters of the syntax
+_COMMA = const(44)
+_SLASH = const(47)
+_LEFT_BRACKET = const(91)
+_RIGHT_BRACKET = const(93)
+_LEFT_BRACE = const(123)
+_RIGHT_BRACE = const(125)
 
 
-class SenmlJson(Records):
+class SenmlJson(JsonRecords):
     FORMAT = ANSWER_FORMAT = 110
     carries_paths = True
+    TEXT = b'"vs":'
+    BOOL = b'"vb":'
+    OPAQUE = b'"vd":'
+    OBJLNK = b'"vlo":'
+    ALPHABET = URL
+    PADDED = False
 
     def start(self, out, total):
-        out.byte(91)
+        out.byte(_LEFT_BRACKET)
 
     def record(self, out, depth, kind, value):
         base = self.base
         if self.count > 1:
-            out.byte(44)
-        out.byte(123)
+            out.byte(_COMMA)
+        out.byte(_LEFT_BRACE)
         if base and self.count == 1:
             out.put(b'"bn":"')
             self.spell(out, 0, base, True)
             if self.nested:
-                out.byte(47)
+                out.byte(_SLASH)
             out.put(b'",')
         if depth > base:
             out.put(b'"n":"')
             self.spell(out, base, depth, not base)
             out.put(b'",')
-        if kind == _STR or kind == _CORELNK:
-            out.put(b'"vs":')
-            string(self, out, value)
-        elif kind == _BOOL:
-            out.put(b'"vb":true' if value else b'"vb":false')
-        elif kind == _OPAQUE:
-            out.put(b'"vd":')
-            base64(out, value, URL, False)
-        elif kind == _OBJLNK:
-            out.put(b'"vlo":"')
-            number(out, kind, value)
-            out.byte(34)
-        else:
-            out.put(b'"v":')
-            number(out, kind, value)
-        out.byte(125)
+        self.field(out, kind, value)
+        out.byte(_RIGHT_BRACE)
 
     def end(self, out):
-        out.byte(93)
+        out.byte(_RIGHT_BRACKET)
 
     def pack(self, out, samples, n, time_ms):
         from lwm2m.formats.senml_json_pack import pack

@@ -10,6 +10,7 @@ from micropython import const
 from lwm2m.formats.codec import Codec, decimal, instances
 
 _MULTI = const(0x80)
+_SLASH = const(47)
 
 
 class Records(Codec):
@@ -82,7 +83,7 @@ class Records(Codec):
         """Write `path[first:last]` with slashes between, and before if `slash`."""
         while first < last:
             if slash:
-                out.byte(47)
+                out.byte(_SLASH)
             slash = True
             decimal(out, self.path[first])
             first += 1

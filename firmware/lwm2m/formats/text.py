@@ -12,6 +12,7 @@ _BOOL = const(5)
 _OPAQUE = const(6)
 _OBJLNK = const(8)
 _MULTI = const(0x80)
+_MINUS = const(45)
 
 # Integers beyond this may be long ones on a 32-bit board, where arithmetic allocates.
 _SMALL = const(0x3FFFFFFF)
@@ -104,7 +105,7 @@ def _long_decimal(out, value):
     b = SCRATCH
     struct.pack_into(">Q" if value > 0 else ">q", b, 0, value)
     if value < 0:
-        out.byte(45)
+        out.byte(_MINUS)
         carry = 1
         for i in range(7, -1, -1):
             carry += b[i] ^ 255
