@@ -16,7 +16,7 @@ from lwm2m.config import ConfigError, load
 from lwm2m.formats.text import Text
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Humidity, Temperature
-from lwm2m.supervisor import Upkeep
+from lwm2m.supervisor import Supervisor
 
 ON_A_BOARD = hasattr(machine, "reset")
 
@@ -61,7 +61,7 @@ def build(settings):
 def attend(client, settings):
     """Network, time and watchdog for it, as `settings` ask; one line for whatever happens."""
     say = print if settings.get("log", True) else lambda line: None
-    upkeep = Upkeep(client, settings, say)
+    supervisor = Supervisor(client, settings, say)
 
     def report(event, registration):
         reason = registration.error
@@ -69,13 +69,13 @@ def attend(client, settings):
             reason = "%d.%02d" % (reason >> 5, reason & 31)
         line = "%s: %s" % (registration.security.uri, event.replace("_", " "))
         say(line + (" (%s)" % reason if reason else ""))
-        upkeep.report(event, registration)
+        supervisor.report(event, registration)
 
     client.on_event = report
-    return upkeep
+    return supervisor
 
 
-def run(client, upkeep, interval_s):
+def run(client, supervisor, interval_s):
     """Measure every `interval_s` seconds and serve in between, until Ctrl-C."""
     temperature = client.add(Temperature(unit="Cel", application="outside"))
     humidity = client.add(Humidity(unit="%RH", application="outside"))
@@ -84,7 +84,7 @@ def run(client, upkeep, interval_s):
         if left_ms <= 0:
             start = time.ticks_ms()
             temperature.value, humidity.value = measure()
-        client.wait(upkeep.step())
+        client.wait(supervisor.step())
         left_ms = interval_s * 1000 - time.ticks_diff(time.ticks_ms(), start)
 
 
@@ -114,7 +114,7 @@ def main(path="config.json"):
         try:
             settings = load(path)
             client = build(settings)
-            upkeep = attend(client, settings)
+            supervisor = attend(client, settings)
         except ConfigError as e:
             print(e, file=sys.stderr)
             return 1
@@ -122,12 +122,12 @@ def main(path="config.json"):
             print("%s: %s" % (path, e), file=sys.stderr)
             return 1
         try:
-            run(client, upkeep, settings.get("interval_s", 5))
+            run(client, supervisor, settings.get("interval_s", 5))
         except Restart:
             client.stop(deregister=False)
             continue
         except KeyboardInterrupt:
-            if upkeep.watchdog:
+            if supervisor.watchdog:
                 print("The watchdog will reset the board in a moment, prompt or not.")
         client.stop(timeout_ms=2000)
         return 0

@@ -1,4 +1,5 @@
-"""The asyncio driver of a client: one task waits for timers, one for each socket.
+"""The asyncio driver of a client: one task waits for timers, one for each socket. Loaded
+with `Client.run`.
 
 asyncio has no datagrams; the way to wait for a readable socket is its own queue of the poller,
 which is private. It is used in one place, `_readable`.

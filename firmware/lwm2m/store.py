@@ -1,4 +1,4 @@
-"""What a device remembers over a restart, in a file that survives a power cut.
+"""The state of a device that outlives a restart, in a file that survives a power cut.
 
     client.add_server("coap://192.0.2.10")
     store = Store("state.json")

@@ -1,9 +1,9 @@
-"""What keeps a client reachable on a board: network, time, watchdog and updates on trial, as
-config.json asks for them. It loads only what it is asked for.
+"""A supervisor keeps a client reachable on a board: network, time, watchdog and updates on trial,
+as config.json asks for them. It loads only what it is asked for.
 
-    upkeep = Upkeep(client, settings)
+    supervisor = Supervisor(client, settings)
     while True:
-        client.wait(upkeep.step())               # in the place of client.step()
+        client.wait(supervisor.step())           # in the place of client.step()
 """
 
 import machine
@@ -20,7 +20,7 @@ _QUIET_MS = const(5000)
 _REGISTERING = const(3)
 
 
-class Upkeep:
+class Supervisor:
     """`settings` are what `lwm2m.config.load` returns; of it are used `network`, `ntp`,
     `watchdog_ms`. `say(line)` is told what happens, a line for each event.
 

@@ -1,4 +1,4 @@
-"""What a client does with time besides its protocol: calls that are to be made later, and a quiet
+"""The time of a client besides its protocol: calls that are due at a time, and a quiet
 end. Loaded with the first of them.
 """
 

@@ -1,4 +1,4 @@
-"""What a definition table is written with: types, operations and flags of resources.
+"""The words of a definition table: types, operations and flags of resources.
 
 One small integer holds all three, e.g. `STR | RW`. Modules of this package keep copies of their
 own, because `const` is folded only inside of one module.

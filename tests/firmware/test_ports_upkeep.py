@@ -4,7 +4,7 @@ from test_loopback import CON, CONTENT, GET, OBSERVE, Bench
 from testing import eq
 
 from lwm2m.objects.ipso import Temperature
-from lwm2m.supervisor import Upkeep
+from lwm2m.supervisor import Supervisor
 
 
 class Link:
@@ -23,8 +23,8 @@ class Stage:
         self.bench = bench = Bench(storing=storing)
         self.sensor = bench.client.add(Temperature(unit="Cel"))
         bench.registered()
-        self.upkeep = Upkeep(bench.client, {})
-        self.upkeep.link = self.link = Link()
+        self.supervisor = Supervisor(bench.client, {})
+        self.supervisor.link = self.link = Link()
         answer = bench.far.ask(GET, "/3303/0/5700", options=[(OBSERVE, b"")])
         eq((answer.code, answer.uint(OBSERVE)), (CONTENT, 1))
 
@@ -32,7 +32,7 @@ class Stage:
         """Set the value, and let time pass as main.py does."""
         self.sensor.value = value
         for _ in range(s * 2):
-            due = self.upkeep.step()
+            due = self.supervisor.step()
             assert due <= 500
             self.bench.clock.advance(500)
         return self.bench.far.take()

@@ -183,7 +183,7 @@ class Message:
         return self.index < 0
 
     def has_token(self, token):
-        """Whether the token of this message is `token`. Allocates: nothing."""
+        """True when the token of this message is `token`. Allocates: nothing."""
         n = len(token)
         if self.token_len != n:
             return False

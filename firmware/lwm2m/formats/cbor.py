@@ -71,7 +71,7 @@ def head(out, major, n):
 
 
 def digits(n):
-    """How many digits an id has."""
+    """The number of digits of an id."""
     return 1 + (n > 9) + (n > 99) + (n > 999) + (n > 9999)
 
 

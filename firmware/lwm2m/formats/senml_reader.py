@@ -1,4 +1,4 @@
-"""What the two forms of SenML (RFC 8428) and the JSON of LwM2M 1.0 have in common for reading.
+"""Reading records: what the two forms of SenML (RFC 8428) and the JSON of LwM2M 1.0 share.
 Loaded with the first write.
 
 A parser has `ARRAY`, `MAP`, `enter`, `step`, `skip`, `text`, `number`, `close`; and `key()` gives

@@ -1,4 +1,4 @@
-"""TLV, content format 11542 (LwM2M 1.1 Core §7.4.4).
+"""TLV, content format 11542 (LwM2M 1.1 Core §7.4.4). Loaded with the client's list of formats.
 
 Integers leave in 1, 2, 4 or 8 bytes, the shortest that holds the signed value. Read are integers
 of 1 to 8 bytes, as some gateways send them at minimal length, and floats of 4 or 8.

@@ -1,4 +1,4 @@
-"""What several readers check about a value that has arrived. Loaded with the first write."""
+"""Checks of a value that has arrived, for several readers. Loaded with the first write."""
 
 from micropython import const
 
@@ -39,7 +39,7 @@ def text(raw):
 
 
 def utc_offset(text):
-    """Whether a text is an offset as in ISO 8601: Z, +HH, +HHMM or +HH:MM."""
+    """True when a text is an offset as in ISO 8601: Z, +HH, +HHMM or +HH:MM."""
     digits = text[1:]
     if len(text) == 6 and text[3:4] == ":":
         digits = text[1:3] + text[4:]

@@ -84,7 +84,7 @@ def find_acl(client, oid, iid):
 
 
 def allowed(client, ssid, oid, iid, operation):
-    """Whether the server `ssid` may do `operation` (rights, ored; 0: Discover) on /oid/iid.
+    """True when the server `ssid` may do `operation` (rights, ored; 0: Discover) on /oid/iid.
 
     For CREATE `iid` does not matter. `iid` -1 asks for the object as a whole: True if there is
     an instance for which it holds. Allocates: nothing. LwM2M 1.1 Core §8.2.

@@ -128,7 +128,7 @@ class Object:
         self.client = client
 
     def index_of(self, rid):
-        """Where `rid` stands in RESOURCES, or -1. Allocates: nothing."""
+        """The index of `rid` in RESOURCES, or -1. Allocates: nothing."""
         table = self.RESOURCES
         for i in range(0, len(table), 3):
             if table[i] == rid:
@@ -136,7 +136,7 @@ class Object:
         return -1
 
     def locate(self, path, depth):
-        """Where the resource that `path[:depth]` names stands in RESOURCES: -1 if it names none,
+        """The index in RESOURCES of the resource that `path[:depth]` names: -1 if it names none,
         -2 if there is none of that id. Allocates: nothing."""
         if depth < 3:
             return -1

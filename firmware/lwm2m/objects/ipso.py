@@ -21,7 +21,7 @@ _MANDATORY = const(0x100)
 
 
 class Sensor(Object):
-    """What the IPSO sensors have in common. Set `value`; the rest follows.
+    """The base of the IPSO sensors. Set `value`; the rest follows.
 
     `unit` as in SenML ("Cel", "%RH"), `min_range` and `max_range` what the sensor can measure.
     A table of its own has the value in its first row, then the least and the greatest one.

@@ -17,7 +17,7 @@ _DIRECTION = const(5705)
 
 
 class Axes(Object):
-    """What they have in common: `set(x, y, z)`; `y` and `z` may be None."""
+    """The base of the three: `set(x, y, z)`; `y` and `z` may be None."""
 
     x = 0.0
     y = z = None

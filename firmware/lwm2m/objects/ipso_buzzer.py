@@ -61,7 +61,7 @@ class Buzzer(Output):
 
     @property
     def output(self):
-        """What it is to do, in percent."""
+        """The output in percent."""
         if not self._on:
             return 0
         return 100 if self.level is None else self.level

@@ -33,7 +33,7 @@ _DELAY_LIMIT = const(0x1FFFFFFF)
 
 
 class Input(Object):
-    """What the digital inputs have in common: `state` is set to the level of a pin and read as
+    """The base of the digital inputs: `state` is set to the level of a pin and read as
     what that means; `counter` counts the edges that are selected.
     """
 
@@ -70,7 +70,7 @@ class Input(Object):
                 self._settle()
 
     def delay_ms(self, state):
-        """How long the input must stay as it is before it counts as `state`."""
+        """Milliseconds that the input must stay as it is before it counts as `state`."""
         return 0
 
     def _settle(self):

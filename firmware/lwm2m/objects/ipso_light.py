@@ -72,7 +72,7 @@ class Actuation(OnTime, Output):
 
     @property
     def output(self):
-        """What it is to do, in percent."""
+        """The output in percent."""
         if not self._on:
             return 0
         return 100 if self._dimmer is None else self._dimmer

@@ -1,4 +1,6 @@
-"""Time for the IPSO objects that switch something: how long it was on, and when to act."""
+"""Time for the IPSO objects that switch something: how long it was on, and when to act.
+Loaded with the first of them, or with the first input that is debounced.
+"""
 
 from micropython import const
 

@@ -24,7 +24,7 @@ _SET_POINT = const(5900)
 
 
 class Output(Object):
-    """What they have in common: `drive`, a function with one argument, or None."""
+    """The base of the outputs: `drive`, a function with one argument, or None."""
 
     drive = None
 

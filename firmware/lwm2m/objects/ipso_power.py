@@ -107,7 +107,7 @@ class Energy(Object):
 
     @property
     def value(self):
-        """What was counted since the last reset."""
+        """The energy since the last reset."""
         return self._value
 
     @value.setter

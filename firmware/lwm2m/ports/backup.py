@@ -35,7 +35,7 @@ class File:
 
 
 class Backup:
-    """Keeps bytes in `memory`: a path (a file), or a function like `RTC().memory`.
+    """Bytes that are kept in `memory`: a path (a file), or a function like `RTC().memory`.
 
     Default: what this board has, in the file backup.bin if it is a file.
     """

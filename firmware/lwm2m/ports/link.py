@@ -1,4 +1,4 @@
-"""What a link to the network is, whatever carries it: it comes, goes, and is never given up.
+"""A link to the network, whatever carries it: it comes, goes, and is never given up.
 
 `Wifi` and `Ppp` fill it in. After a link is "connected" again, `after(client)` does what the
 registrations need:

@@ -1,4 +1,5 @@
-"""The time of day over NTP (SNTPv4, RFC 4330; on the wire RFC 5905), without blocking.
+"""The time of day over NTP (SNTPv4, RFC 4330; on the wire RFC 5905), without blocking. Loaded with
+lwm2m.supervisor when config.json has `ntp`, or by the application.
 
     ntp = Ntp("pool.example.com")
     while True:

@@ -1,4 +1,5 @@
-"""PPP over a serial line on `network.PPP`: a modem, or a board without a radio.
+"""PPP over a serial line on `network.PPP`: a modem, or a board without a radio. Loaded with
+lwm2m.supervisor when config.json has `network`, or by the application.
 
 In stock firmware of the ESP32; on the RP2040 in builds with MICROPY_PY_NETWORK_PPP_LWIP.
 What the drivers do, and what is done about it here:

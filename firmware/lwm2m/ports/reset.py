@@ -1,4 +1,4 @@
-"""Why the board has started.
+"""The cause of the start of the board. Loaded with lwm2m.supervisor, or by the application.
 
     device.report_error(error_code(cause()))     # 3/0/11
     Device(reboot=machine.reset)
@@ -36,7 +36,7 @@ _SLEPT = const(0x4C770008)
 
 
 def cause():
-    """Why the board has started: "power_on" (also a brown-out), "hard" (reset button or
+    """The cause of the start: "power_on" (also a brown-out), "hard" (reset button or
     `machine.reset`), "watchdog", "deep_sleep", "soft", or "unknown", as on the unix port."""
     mark = _take()
     if _MARK <= mark < _SLEPT:

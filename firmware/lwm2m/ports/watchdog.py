@@ -1,4 +1,5 @@
-"""The watchdog, fed by the protocol loop and by nothing else: what hangs is reset.
+"""The watchdog, fed by the protocol loop and by nothing else: what hangs is reset. Loaded with
+lwm2m.supervisor when config.json has `watchdog_ms`, or by the application.
 
     watchdog = Watchdog(30000)
     while True:

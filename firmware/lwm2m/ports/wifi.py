@@ -1,4 +1,5 @@
-"""Wi-Fi on `network.WLAN`, of the ESP32 and of the Pico W (CYW43), without blocking.
+"""Wi-Fi on `network.WLAN`, of the ESP32 and of the Pico W (CYW43), without blocking. Loaded with
+lwm2m.supervisor when config.json has `network`, or by the application.
 
 What the drivers do, and what is done about it here:
 

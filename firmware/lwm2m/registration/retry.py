@@ -1,5 +1,5 @@
-"""When to try again after a registration has failed (LwM2M 1.1 §6.2.1). Loaded with the first
-failure.
+"""Times of the next attempt after a registration has failed (LwM2M 1.1 §6.2.1). Loaded with
+the first failure.
 """
 
 import random

@@ -1,4 +1,5 @@
 """Update slots in files, for boards without two partitions (RP2040, RP2350) and the unix port.
+Loaded with lwm2m.ports.update.trial, or by the application.
 
 A slot is the file slot_a or slot_b: an image of a littlefs with blocks of 4096 bytes. `boot`,
 called from boot.py, mounts the one that is to run at /slot, read-only, and puts it in front of
@@ -119,7 +120,7 @@ class FileSlots(Slots):
         super().close()
 
     def mark_valid(self):
-        """What runs has proved itself. True if it was on trial. Raises OSError."""
+        """Note that what runs has proved itself. True if it was on trial. Raises OSError."""
         if not self.on_trial:
             return False
         self._save(self.trial, _NONE, self.valid, 0)

@@ -65,7 +65,7 @@ class PartitionSlots(Slots):
         self.target.set_boot()
 
     def mark_valid(self):
-        """What runs has proved itself. Nothing in a firmware built without roll-back."""
+        """Note that what runs has proved itself. Nothing in a firmware built without roll-back."""
         mark_valid()
 
     def rollback(self):

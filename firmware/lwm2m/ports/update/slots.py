@@ -18,7 +18,7 @@ SLOT = "/slot"
 
 
 class Slots:
-    """What both kinds have in common. `running` names the slot that runs, `size` and `written`
+    """The base of both kinds. `running` names the slot that runs, `size` and `written`
     are bytes of the update that is being written, `verified` says that it may be activated."""
 
     running = None

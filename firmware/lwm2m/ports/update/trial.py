@@ -1,4 +1,5 @@
-"""An update is on trial until what runs has proved itself: by reaching its server.
+"""An update on trial: until what runs has proved itself by reaching its server. Loaded with the
+first registration that lwm2m.supervisor sees.
 
 For a program that does not update itself but may be an update, such as main.py: it does not load
 the rest of the update slots.
