@@ -20,14 +20,14 @@ _SLASH = const(47)
 # Major types of CBOR
 _TEXT_STRING = const(3)
 _ARRAY = const(4)
-# The head of a map of one pair; a label: bn is -2; n, v, vs, vb, vd count from 0
+# The head of a map of one pair; labels: the negative one of bn as it is written, then n, v …
 _MAP_OF_1 = const(0xA1)
-_BASE_NAME = const(0x21)
-_NAME = const(0)
-_VALUE = const(2)
-_STRING_VALUE = const(3)
-_BOOLEAN_VALUE = const(4)
-_DATA_VALUE = const(8)
+_BASE_NAME_LABEL = const(0x21)
+_N = const(0)
+_V = const(2)
+_VS = const(3)
+_VB = const(4)
+_VD = const(8)
 
 
 class SenmlCbor(Records):
@@ -44,23 +44,21 @@ class SenmlCbor(Records):
         out.byte(_MAP_OF_1 + (1 if first else 0) + (1 if depth > base else 0))
         if first:
             nested = 1 if self.nested else 0
-            out.byte(_BASE_NAME)
+            out.byte(_BASE_NAME_LABEL)
             head(out, _TEXT_STRING, self._size(0, base) + nested)
             self.spell(out, 0, base, True)
             if nested:
                 out.byte(_SLASH)
         if depth > base:
-            out.byte(_NAME)
+            out.byte(_N)
             head(out, _TEXT_STRING, self._size(base, depth) - (1 if base else 0))
             self.spell(out, base, depth, not base)
         if kind == _OBJLNK:
             out.put(b"\x63vlo")
         elif kind == _STR or kind == _CORELNK:
-            out.byte(_STRING_VALUE)
+            out.byte(_VS)
         else:
-            out.byte(
-                _BOOLEAN_VALUE if kind == _BOOL else _DATA_VALUE if kind == _OPAQUE else _VALUE
-            )
+            out.byte(_VB if kind == _BOOL else _VD if kind == _OPAQUE else _V)
         scalar(self, out, kind, value)
 
     def end(self, out):
