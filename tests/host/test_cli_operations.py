@@ -141,7 +141,7 @@ async def test_force_sends_what_the_definition_refuses(
         (("read-composite", EP, "/3/0/4"), "/3/0/4 Reboot may only be executed"),
         (("write-composite", EP, "/1/0/1"), "expects PATH=VALUE"),
         (("write-composite", EP, "/1/0/1=5", "/1/0/1=6"), "occurs twice"),
-        (("write-composite", EP, "/1/0/1=soon"), "/1/0/1 Lifetime expects an integer"),
+        (("write-composite", EP, "/1/0/1=soon"), "/1/0/1 Lifetime expects an unsigned integer"),
         (("write-composite", EP, "/3=5"), "cannot write the object"),
     ],
 )

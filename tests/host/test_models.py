@@ -36,7 +36,7 @@ def test_what_is_shipped_covers_the_core_objects_and_the_first_sensors() -> None
 @pytest.mark.parametrize(
     ("path", "name", "kind", "operations", "multiple", "units"),
     [
-        ("/1/0/1", "Lifetime", DataType.INTEGER, "RW", False, "s"),
+        ("/1/0/1", "Lifetime", DataType.UNSIGNED, "RW", False, "s"),
         ("/1/0/8", "Registration Update Trigger", DataType.NONE, "E", False, ""),
         ("/3/0/7", "Power Source Voltage", DataType.INTEGER, "R", True, "mV"),
         ("/3/0/13", "Current Time", DataType.TIME, "RW", False, ""),

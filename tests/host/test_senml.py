@@ -387,7 +387,7 @@ def test_an_unknown_resource_comes_as_the_format_has_it() -> None:
 
 
 def test_a_wrong_value_names_its_resource() -> None:
-    with pytest.raises(ValueTypeError, match="/1/0/1 expects an integer, got 'x'"):
+    with pytest.raises(ValueTypeError, match="/1/0/1 expects an unsigned integer, got 'x'"):
         SENML_JSON.encode([at("/1/0/1", "x")], ROOT, TYPE_OF)
     with pytest.raises(FormatError, match="nan or inf"):
         SENML_JSON.encode([at("/3303/0/5700", float("nan"))], ROOT, TYPE_OF)

@@ -224,7 +224,7 @@ async def test_definitions_of_the_objects_that_the_device_has(
     assert [item["id"] for item in answer] == [1, 3, 3303]
     lifetime = answer[0]["resourcedefs"][1]
     assert (lifetime["id"], lifetime["name"], lifetime["units"]) == (1, "Lifetime", "s")
-    assert (lifetime["operations"], lifetime["type"]) == ("RW", "integer")
+    assert (lifetime["operations"], lifetime["type"]) == ("RW", "unsigned")
 
 
 async def test_an_endpoint_with_slashes_and_colons_is_found(

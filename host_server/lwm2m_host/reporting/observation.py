@@ -26,6 +26,7 @@ from ..errors import (
     NotObserved,
     NotRegistered,
     ResponseError,
+    response_error,
 )
 from ..events import Event
 from ..management.payload import Content, decode
@@ -302,7 +303,10 @@ class Observation:
 
     async def _request(self, observe: int, timeout_s: float | None) -> Response:
         request = replace(self.asked.request, observe=observe, token=self.token)
-        return await self._keeper.sender.request(self.endpoint, request, timeout_s)
+        try:
+            return await self._keeper.sender.request(self.endpoint, request, timeout_s)
+        except ResponseError as problem:  # a composite one goes to the root
+            raise response_error(problem.code, title(self.paths), problem.detail) from None
 
     def _change(self, state: str, reason: str) -> None:
         self.state, self.reason = state, reason
