@@ -180,7 +180,7 @@ async def test_write_of_a_multiple_resource(device: Device, fake: FakeDevice) ->
         ("/3303/0/5750", 5, "/3303/0/5750 Application Type expects a string, got 5"),
         ("/1/0/1", "300", "/1/0/1 Lifetime expects an unsigned integer, got '300'"),
         ("/1/0/1", True, "/1/0/1 Lifetime expects an unsigned integer, got True"),
-        ("/1/0/1", 1 << 63, "out of range"),
+        ("/1/0/1", 1 << 64, "out of range"),
         ("/1/0", 5, "expects a dict"),
         ("/1/0", {"x": 5}, "expects ids as keys"),
         ("/1/0", {70000: 5}, "expects ids as keys"),
