@@ -116,6 +116,21 @@ async def test_s_25_names_that_break_a_line_are_refused_with_the_reason(
     assert await server.registrations() == []
 
 
+@pytest.mark.parametrize(
+    ("lifetime", "code"),
+    [("0", Code.CREATED), ("4294967295", Code.CREATED), ("4294967296", Code.BAD_REQUEST)],
+)
+async def test_s_26_lifetimes_up_to_32_bits_are_kept(
+    server: Server, lifetime: str, code: Code
+) -> None:
+    async with FakeDevice(server.uri, "long") as fake:
+        assert (await fake.register(f"lt={lifetime}")).code == code
+        if code == Code.CREATED:
+            assert (await server.registration("long")).lifetime_s == int(lifetime)
+            await server.expire_due()
+            assert await server.registrations()
+
+
 # S-02, S-03, S-07: times
 
 
