@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,10 @@ set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / "build" / "cache" 
 # `lwm2m-host serve` stores its state here, and not in the state folder of whoever runs the tests.
 _STATE = TemporaryDirectory(prefix="lwm2m-state-")
 os.environ["XDG_STATE_HOME"] = _STATE.name
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and so are all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

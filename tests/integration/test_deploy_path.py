@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,8 @@ def make_board(tmp_path: Path) -> Iterator[Callable[..., UnixBoard]]:
     """Boards with a flash of their own in this test; the power goes off at its end."""
     made: list[UnixBoard] = []
 
-    def make(**options: Any) -> UnixBoard:
-        board = UnixBoard(tmp_path / "flash.img", **options)
+    def make(kind: type[UnixBoard] = UnixBoard, **options: Any) -> UnixBoard:
+        board = kind(tmp_path / "flash.img", **options)
         board.start()
         made.append(board)
         return board
@@ -52,6 +51,21 @@ def make_board(tmp_path: Path) -> Iterator[Callable[..., UnixBoard]]:
 @pytest.fixture
 def board(make_board: Callable[..., UnixBoard]) -> UnixBoard:
     return make_board()
+
+
+class Waiting(UnixBoard):
+    """A board that takes so many bytes, and the next ones when `more` is set."""
+
+    def __init__(self, *arguments: Any, take: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.take = take
+        self.has_them, self.more = threading.Event(), threading.Event()
+
+    def _incoming(self, data: bytes) -> None:
+        if self.bytes_in >= self.take:
+            self.has_them.set()
+            self.more.wait()
+        super()._incoming(data)
 
 
 def on_flash(board: UnixBoard) -> dict[str, bytes]:
@@ -243,7 +257,7 @@ def test_a_deployment_that_is_interrupted_changes_nothing_and_goes_on_later(
 def test_ctrl_c_in_the_middle_is_made_good_by_the_next(
     make_board: Callable[..., UnixBoard], tmp_path: Path
 ) -> None:
-    board = make_board()
+    board = make_board(Waiting, take=30_000)
     config = tmp_path / "config"
     config.mkdir()
     settings = {"endpoint": ENDPOINT, "server": "coap://127.0.0.1"}
@@ -256,11 +270,9 @@ def test_ctrl_c_in_the_middle_is_made_good_by_the_next(
         text=True,
         start_new_session=True,
     )
-    before = board.bytes_in
-    until = time.monotonic() + PATIENCE_S
-    while board.bytes_in < before + 30_000 and time.monotonic() < until:
-        time.sleep(0.005)
+    assert board.has_them.wait(PATIENCE_S)
     os.killpg(process.pid, signal.SIGINT)
+    board.more.set()
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, said
     assert "Traceback" not in said
