@@ -125,10 +125,10 @@ class Console:
             out = io.StringIO()
             sys.print_exception(e, out)
             error = out.getvalue().replace("\n", "\r\n").encode()
-        self.tell_idle()
+        self.report_idle()
         return error
 
-    def tell_idle(self):
+    def report_idle(self):
         while True:  # a late Ctrl-C may meet the very end of the program
             try:
                 self.tell.write(b"I")
@@ -149,7 +149,7 @@ class Console:
 
     def serve(self, raw):
         """Both REPLs, until a reset."""
-        self.tell_idle()
+        self.report_idle()
         if raw:
             stdout.write(BANNER)
         else:

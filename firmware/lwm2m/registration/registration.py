@@ -59,7 +59,7 @@ class Registration(Peer):
         self.dirty_fields = self.sent_fields = 0
         # Renewals of the transport that the server knows of
         self.renewals = 0
-        # A De-register is wanted; after it, register again in so many seconds
+        # De-register; after it, register again in so many seconds
         self.leaving = False
         self.disabled_s = 0
         self.lifetime_s = 0
