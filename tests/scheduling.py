@@ -6,10 +6,14 @@ that. Every process has fixtures of its own, so that tests which share one are o
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+ROOT = Path(__file__).resolve().parents[1]
 
 # The first begin first: the longest must not be left over for one core at the end.
 ORDER = ("tests/emulator/", "tests/integration/", "tests/firmware/", "tests/interop/")
@@ -21,9 +25,14 @@ def unit(nodeid: str) -> str:
     name, _, case = test.partition("[")
     if file.startswith("tests/firmware/"):  # one interpreter runs all tests at one width
         return f"{file}[{case}"
-    if file.startswith("tests/integration/"):  # each test starts devices of its own
-        return f"{file}::{name}"
-    return file
+    if file.startswith("tests/emulator/"):  # the flash of the first test is that of the next
+        return "tests/emulator"
+    return file if _shares_fixtures(file) else f"{file}::{name}"
+
+
+@functools.cache
+def _shares_fixtures(file: str) -> bool:
+    return 'scope="module"' in (ROOT / file).read_text(encoding="utf-8")
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
