@@ -1,5 +1,4 @@
 # heapsize: 1m
-# timeout: 60
 """The short form of `make fuzz`, and what it has found, each as one test."""
 
 import sys

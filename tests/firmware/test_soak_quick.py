@@ -1,5 +1,4 @@
 # heapsize: 512k
-# timeout: 60
 """The short form of `make soak`: two days instead of thirty, with everything that may happen."""
 
 import sys
