@@ -36,7 +36,8 @@ def load_all():
 
 load_all()
 
-from lwm2m.reporting import scheduler, storing  # noqa: E402
+import lwm2m.reporting.scheduler  # noqa: E402
+import lwm2m.reporting.storing  # noqa: E402
 
 STR, INT, UINT, FLOAT, BOOL, OPAQUE, TIME, OBJLNK, CORELNK = range(1, 10)
 R, W, RW, E, MULTI = 0x10, 0x20, 0x30, 0x40, 0x80
@@ -182,7 +183,7 @@ class Limited(Temperature):
     LIMIT = 6  # instances that servers may create
 
 
-class Wrapping(scheduler.Reporting):
+class Wrapping(lwm2m.reporting.scheduler.Reporting):
     """Sequence numbers that wrap before long (RFC 7641 §4.4)."""
 
     def __init__(self, registration):
@@ -238,8 +239,9 @@ class Subject:
         for name in sys.modules:
             if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
                 sys.modules[name].sys = self.witness
-        scheduler.Reporting = Wrapping
-        self.time = storing.time = lwm2m.objects.device.time = Time(self.clock)
+        lwm2m.reporting.scheduler.Reporting = Wrapping
+        self.time = Time(self.clock)
+        lwm2m.reporting.storing.time = lwm2m.objects.device.time = self.time
         # One message in flight, or two
         nstart = 1 if mtu > 256 else 2
         self.client = client = Client("fuzz", mtu=mtu, clock=self.clock, nstart=nstart)

@@ -88,7 +88,7 @@ BACK_WITHIN = 300 * SECOND + 93 * SECOND
 # fmt: off
 COUNTS = (
     "registers", "updates", "reads", "answered", "lost", "repeated", "expired", "restarts",
-    "outages", "observes", "notifications", "resets", "stored",
+    "outages", "observes", "notifications", "resets", "delayed",
 )
 # fmt: on
 
@@ -138,7 +138,10 @@ class Witness:
 
 
 class Time:
-    """Stands in for `time` where samples are stamped."""
+    """Stands in for `time` where samples are stamped, and in the device."""
+
+    ticks_ms = staticmethod(time.ticks_ms)
+    ticks_diff = staticmethod(time.ticks_diff)
 
     def __init__(self, simulation):
         self.simulation = simulation
@@ -205,7 +208,7 @@ class Server:
         self.asked = 0
         self.next_observe = 0
         self.next_forget = phase + FORGET_EVERY
-        self.observes = self.notifications = self.resets = self.stored = 0
+        self.observes = self.notifications = self.resets = self.delayed = 0
         self.registers = self.updates = self.reads = self.answered = self.lost = 0
         self.repeated = self.expired = self.restarts = self.outages = 0
 
@@ -418,7 +421,7 @@ class Server:
                     simulation.fail(f"{name}: a sample of {when_s} s after {last_s} s")
                 last_s = when_s
                 if when_s < START_S + now // SECOND - PMAX_S and not again:
-                    self.stored += 1
+                    self.delayed += 1
             seen.values[name] = value
 
     def watch(self):
