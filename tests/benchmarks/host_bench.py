@@ -22,6 +22,7 @@ MANY = 10_000
 FEW = 100
 SAMPLE = 2_000  # operations of a measurement
 NOTIFICATIONS = 6_000
+READS = 3
 FUZZ_DATAGRAMS = 200_000
 FUZZ_ADDRESSES = 4_000
 
@@ -115,11 +116,15 @@ def measure_load(metrics: Metrics) -> None:
         many_send = cpu_ms(server, SAMPLE, lambda: fleet.report(sample))
         metrics["host.send.cpu_ms_10k"] = many_send
         metrics["host.send.cpu_ratio_10k_to_100"] = many_send / few_send
-        read = server.serve("read_all", fleet)
+        reads = [server.serve("read_all", fleet) for _ in range(READS)]
+        # Another process on this machine makes a stall longer, never shorter.
+        stall_ms = min(item["stall_ms"] for item in reads)
+        control_ms = min(item["control_ms"] for item in reads)
+        read = reads[0]
         metrics["host.read.cpu_ms"] = read["reading_s"] / read["count"] * 1000
-        metrics["host.read_all_10k.timeouts"] = read["timeouts"]
-        metrics["host.read_all_10k.longest_stall_ms"] = read["stall_ms"]
-        metrics["host.read_all_10k.control_stall_ms"] = read["control_ms"]
+        metrics["host.read_all_10k.timeouts"] = sum(item["timeouts"] for item in reads)
+        metrics["host.read_all_10k.longest_stall_ms"] = max(0.0, stall_ms - control_ms)
+        metrics["host.read_all_10k.control_stall_ms"] = control_ms
         assert fleet.lost == 0, fleet.lost
         fleet.close()
 
