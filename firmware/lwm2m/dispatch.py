@@ -39,7 +39,7 @@ class Peer:
     `operate` the functions of these names once they are loaded.
     """
 
-    reporting = read = operate = None
+    reporting = None
 
     def __init__(self, client, transport):
         self.client = client
@@ -47,6 +47,7 @@ class Peer:
         self.exchange = Exchange(transport, self, client)
         self.attributes = {}
         self.created = []
+        self.read = self.operate = None
 
     def allowed(self, oid, iid, right):
         """True when it may do what takes `right` (objects.access_control; 0: Discover) on

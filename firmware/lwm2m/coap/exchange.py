@@ -49,7 +49,6 @@ class Exchange:
     ack_random = 50
     max_retransmit = 4
     serving = False
-    counter = None
 
     def __init__(self, transport, owner, context):
         self.transport = transport
@@ -58,8 +57,8 @@ class Exchange:
         self.message = context.message
         self.builder = context.builder
         self.body_limit = context.body_limit
-        # The last OSError, the request in blocks, the response deferred now
-        self.error = self.upload = self.deferred = None
+        # The last OSError, the request in blocks, the response deferred now, a counter of bytes
+        self.error = self.upload = self.deferred = self.counter = None
         # Separate responses to be given
         self.separate = []
         # Message id of the last CON response

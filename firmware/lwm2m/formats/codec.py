@@ -56,8 +56,6 @@ class Codec:
     FRAMED = carries_paths = False
     pack = None
 
-    src = SCRATCH
-
     # Writing
 
     def load(self, value):

@@ -22,12 +22,11 @@ class Udp:
 
     secure = ready = deaf = False
     renewals = 0
-    poller = None
 
     def __init__(self, host, port=5683):
         self.host = host
         self.port = port
-        self.sock = None
+        self.sock = self.poller = None
         self.data = b""
         self.poll = select.poll()
 
