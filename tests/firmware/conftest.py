@@ -230,7 +230,7 @@ def run_tests(
             cwd=ROOT,
             env={
                 **os.environ,
-                "MICROPYPATH": f"{source}:{programs}:.frozen",
+                "MICROPYPATH": f"{source}:{programs}:tests:.frozen",
                 "TEST_FOLDER": str(Path(folder).relative_to(ROOT)),
             },
             stdin=subprocess.DEVNULL,

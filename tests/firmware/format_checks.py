@@ -1,9 +1,10 @@
 """What the tests of the content formats share: values of every type, and checks that hold for
 every codec."""
 
-from test_formats_tlv import DEVICE_VALUES, Model, thing
-from test_loopback import CHANGED, POST, PUT, Bench
+from bench import Bench
+from format_model import DEVICE_VALUES, Model, thing
 from testing import eq, heap_locked
+from wire import CHANGED, POST, PUT
 
 from lwm2m.coap.builder import Builder
 from lwm2m.management.walk import represent

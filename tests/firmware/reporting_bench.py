@@ -17,7 +17,9 @@ q. the Observe request itself, s. the resources pmin, pmax, storing of the Serve
 
 import json
 
-from test_loopback import (
+from bench import Bench, ScriptedServer
+from testing import eq
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -36,12 +38,9 @@ from test_loopback import (
     RST,
     TEXT,
     URI_QUERY,
-    Bench,
-    Far,
     encode,
     segments,
 )
-from testing import eq
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson
@@ -216,7 +215,7 @@ class Scene:
         eq((text, hex(answer.code)), (text, hex(code)))
 
     def ask(self, code, path, payload=b"", format=-1, options=(), accept=-1):
-        """What Far.ask does, while notifications may leave at the same time."""
+        """What ScriptedServer.ask does, while notifications may leave at the same time."""
         far = self.bench.far
         far.mid += 1
         mid = far.mid
@@ -484,7 +483,7 @@ class Stage:
 def guarded():
     """Two servers; the rights of the second on /26250/0 are in the returned instance."""
     stage = Stage(register=False)
-    second = Far(stage.bench)
+    second = ScriptedServer(stage.bench)
     stage.bench.add_server(second, lifetime_s=FOREVER)
     acl = stage.client.add(AccessControl(target_oid=26250, target_iid=0, owner=1, acl={2: READ}))
     stage.client.add(AccessControl(target_oid=26250, target_iid=1, owner=1, acl={2: READ}))

@@ -1,18 +1,11 @@
 """The bench of the tests of Send: a device with a Probe, and one server or two."""
 
 import lwm2m.reporting.storing as storing
-from test_loopback import (
-    CON,
-    CONTENT_FORMAT,
-    CREATED,
-    LOCATION_PATH,
-    POST,
-    Bench,
-    Far,
-)
+from bench import Bench, ScriptedServer
 from reporting_bench import FOREVER, SENML_CBOR, Probe
 from storing_bench import EPOCH_S, Time, pack
 from testing import eq
+from wire import CON, CONTENT_FORMAT, CREATED, LOCATION_PATH, POST
 
 from lwm2m.objects.base import Object
 from lwm2m.types import OPAQUE, STR, E, R
@@ -47,7 +40,7 @@ class Stage:
         self.registration = self.bench.registration
         self.second = None
         if second:
-            self.second = Far(self.bench)
+            self.second = ScriptedServer(self.bench)
             self.bench.add_server(self.second, lifetime_s=FOREVER)
         if register:
             self.register()

@@ -5,7 +5,10 @@ import json
 import struct
 
 import lwm2m.reporting.storing as notification_storing
-from test_loopback import (
+from bench import Bench
+from reporting_bench import FOREVER, SENML_JSON, Probe
+from testing import eq
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -19,12 +22,9 @@ from test_loopback import (
     OBSERVE,
     POST,
     URI_QUERY,
-    Bench,
     encode,
     segments,
 )
-from reporting_bench import FOREVER, SENML_JSON, Probe
-from testing import eq
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson

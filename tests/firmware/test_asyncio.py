@@ -5,7 +5,8 @@ import asyncio
 import os
 import socket
 
-from test_loopback import (
+from testing import eq, raises
+from wire import (
     ACK,
     CHANGED,
     CON,
@@ -20,7 +21,6 @@ from test_loopback import (
     encode,
     segments,
 )
-from testing import eq, raises
 
 from lwm2m.client import Client
 from lwm2m.formats.text import Text

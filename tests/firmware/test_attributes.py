@@ -4,20 +4,10 @@ against a plain model that looks at everything four times a second."""
 
 import random
 
-from test_loopback import (
-    CHANGED,
-    CONTENT,
-    GET,
-    LINK,
-    OBSERVE,
-    PUT,
-    TEXT,
-    URI_QUERY,
-    Bench,
-    Far,
-)
+from bench import Bench, ScriptedServer
 from reporting_bench import FOREVER, Probe, Scene
 from testing import eq
+from wire import CHANGED, CONTENT, GET, LINK, OBSERVE, PUT, TEXT, URI_QUERY
 
 from lwm2m.objects.base import Object
 from lwm2m.types import FLOAT, OBJLNK, E, R, W
@@ -293,7 +283,7 @@ def test_attributes_are_for_what_can_be_read():
 
 def test_attributes_concern_the_server_that_wrote_them():
     bench = Bench(lifetime_s=FOREVER)
-    other = Far(bench)
+    other = ScriptedServer(bench)
     bench.add_server(other, lifetime_s=FOREVER)
     probe = bench.client.add(Probe(iid=0))
     bench.client.step()

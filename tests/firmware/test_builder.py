@@ -1,7 +1,7 @@
 """Builder: a message is written in place (RFC 7252 §3), through a window, at constant memory."""
 
-from test_loopback import ACK, CON, CONTENT, GET, URI_PATH, decode, encode, uint_bytes
 from testing import eq, heap_locked
+from wire import ACK, CON, CONTENT, GET, URI_PATH, decode, encode, uint_bytes
 
 from lwm2m.coap.builder import Builder
 

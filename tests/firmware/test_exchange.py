@@ -1,6 +1,8 @@
 """The exchange layer (RFC 7252 §4 and §5): duplicates, matching, and silence where it is due."""
 
-from test_loopback import (
+from bench import Bench, ScriptedServer
+from testing import eq
+from wire import (
     ACK,
     CHANGED,
     CON,
@@ -15,12 +17,9 @@ from test_loopback import (
     PUT,
     RST,
     TEXT,
-    Bench,
-    Far,
     encode,
     segments,
 )
-from testing import eq
 
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.types import INT, RW, E
@@ -193,7 +192,7 @@ def test_repeated_non_confirmable_request_is_done_once():
 
 def test_each_server_has_its_own_message_ids():
     bench = made()
-    other = Far(bench)
+    other = ScriptedServer(bench)
     bench.add_server(other)
     bench.client.step()
     other.reply(other.take()[0], CREATED, LOCATION)
@@ -273,9 +272,6 @@ def test_empty_non_confirmable_is_ignored():
     eq(made().far.send(encode(NON, 0, 5)), [])
 
 
-# What the client asks: matching
-
-
 def asked(bench):
     """The Register that the client has sent."""
     bench.client.step()
@@ -287,6 +283,9 @@ def asked(bench):
 def pending():
     bench = made(registered=False)
     return bench, asked(bench)
+
+
+# What the client asks: matching
 
 
 def test_rfc7252_5_2_1_piggybacked_response():

@@ -1,4 +1,3 @@
-# timeout: 300
 """CBOR, content format 60 (LwM2M 1.1 Core §7.4.3, RFC 8949), both ways."""
 
 import struct
@@ -16,9 +15,10 @@ from format_checks import (
     state,
     value_of,
 )
-from test_formats_tlv import hexed
-from test_loopback import CHANGED, CONTENT, GET, PUT
+from format_model import hexed
 from testing import eq, raises
+from vectors_cbor import MALFORMED
+from wire import CHANGED, CONTENT, GET, PUT
 
 from lwm2m.formats.cbor import Cbor
 from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME, UINT
@@ -169,55 +169,6 @@ def test_other_types_are_refused():
             if other in (OPAQUE,) and flags == OPAQUE:
                 continue
             eq((flags, other, value_of(CODEC, b, other)), (flags, other, "error"))
-
-
-MALFORMED = [
-    hexed(raw)
-    for raw in (
-        "",
-        "18",
-        "19 00",
-        "1a 000000",
-        "1b 00000000000000",
-        "1c",
-        "1d",
-        "1e",
-        "1f",
-        "3f",
-        "61",
-        "41",
-        "62 61",
-        "5f 41 61 ff",
-        "7f 61 61 ff",
-        "78 ff 61",
-        "79 ffff",
-        "7a ffffffff 61",
-        "7b ffffffffffffffff 61",
-        "5b 7fffffffffffffff",
-        "9b ffffffffffffffff",
-        "bb ffffffffffffffff",
-        "9f",
-        "bf",
-        "bf 01 ff",
-        "ff",
-        "f8 14",
-        "f8 15",
-        "f8",
-        "f9 00",
-        "fa 000000",
-        "fb 00000000000000",
-        "fc",
-        "c1",
-        "c1 c1 01",
-        "81 01",
-        "a1 01 01",
-        "01 01",
-        "f6",
-        "f7",
-        "61 ff",
-        "62 c3 28",
-    )
-]
 
 
 def test_malformed_is_an_error():

@@ -1,7 +1,8 @@
 """Link format, content format 40 (RFC 6690): Discover and the list of objects."""
 
-from test_loopback import GET, LINK, Bench
+from bench import Bench
 from testing import eq, heap_locked
+from wire import GET, LINK
 
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.link import Link

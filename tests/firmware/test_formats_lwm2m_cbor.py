@@ -1,4 +1,3 @@
-# timeout: 300
 """LwM2M CBOR, content format 11544 (LwM2M 1.2 Core §7.4.7), both ways."""
 
 from format_checks import (
@@ -16,10 +15,11 @@ from format_checks import (
     state,
     value_of,
 )
-from test_formats_senml_cbor import cbor
-from test_formats_tlv import DEVICE_VALUES, hexed, thing
-from test_loopback import CHANGED, CONTENT, FETCH, GET, IPATCH
+from format_model import DEVICE_VALUES, hexed, thing
 from testing import eq
+from vectors_cbor import cbor
+from vectors_lwm2m_cbor import BAD, WHOLE, tree
+from wire import CHANGED, CONTENT, FETCH, GET, IPATCH
 
 from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
 from lwm2m.types import FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME
@@ -27,27 +27,6 @@ from lwm2m.types import FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME
 CODEC = Lwm2mCbor()
 
 KINDS = {rid: flags for rid, flags, _ in DEVICE_VALUES}
-
-
-def plain(flags, value):
-    return "%d:%d" % value if flags & 15 == OBJLNK else value
-
-
-def tree(values):
-    """The map of an instance, by pairs."""
-    out = []
-    for rid, flags, value in values:
-        if flags & MULTI:
-            if not isinstance(value, dict):
-                value = dict(enumerate(value))
-            value = tuple((riid, plain(flags, value[riid])) for riid in value)
-        else:
-            value = plain(flags, value)
-        out.append((rid, value))
-    return tuple(out)
-
-
-WHOLE = cbor(((9999, ((0, tree(DEVICE_VALUES)),)),))
 
 
 def expected_records():
@@ -136,45 +115,6 @@ def test_keys_of_every_form():
         eq((b, value_of(CODEC, b, INT)), (b, 7))
     b = compound(((9999, 0, 5, 2), 8), ((9999, 0), ((5, ((3, 9), (4, 10))),)))
     eq(read(CODEC, b, {5: INT}), [((9999, 0, 5, i), 6 + i) for i in (2, 3, 4)])
-
-
-BAD = [
-    b"",
-    b"\x80",
-    b"\x07",
-    b"\xa1",
-    b"\xbf",
-    b"\xf6",
-    hexed("a1 19270f 07"),
-    hexed("a1 19270f a1 00 07"),
-    hexed("a1 19270f a1 00 f6"),
-    hexed("a1 19270f a1 00 a1 05 f6"),  # no value
-    hexed("a1 19270f a1 00 a1 05 f7"),
-    hexed("a1 19270f a1 00 a1 05 81 07"),
-    hexed("a1 19270f a1 00 a1 05 a1 00 a1 00 07"),
-    hexed("a1 84 19270f 00 05 00 a1 00 07"),
-    hexed("a1 84 19270f 00 05 00 a0"),
-    hexed("a1 85 19270f 00 05 00 00 07"),
-    hexed("a1 83 19270f 00 05"),
-    hexed("a1 80 07"),
-    hexed("a1 9f 19270f 00 05 ff 07"),
-    hexed("a1 83 19270f 00 61 35 07"),
-    hexed("a1 83 19270f 20 05 07"),
-    hexed("a1 83 19270f 00 f5 07"),
-    hexed("a1 64 39393939 a1 00 a1 05 07"),
-    hexed("a1 1a0001270f a1 00 a1 05 07"),
-    hexed("a1 19270e a1 00 a1 05 07"),
-    hexed("a1 83 19270f 00 05 07 00"),
-    hexed("a2 83 19270f 00 05 07"),
-    hexed("bf 83 19270f 00 05 07"),
-    hexed("bf 83 19270f 00 05 ff"),
-    hexed("a1 83 19270f 00 1b8000000000000005 07"),
-    hexed("bb ffffffffffffffff 83 19270f 00 05 07"),
-    b"\xa1\x83\x19\x27\x0f\x00\x05" + b"\x81" * 300,
-    b"\xa1\x83\x19\x27\x0f\x00\x05" + b"\xbf\x00" * 300,
-    b"\xbf\x00" * 300,
-    b"\xa1\x81" * 300,
-]
 
 
 def test_malformed_is_an_error():

@@ -1,6 +1,6 @@
 """Octet stream, content format 42 (LwM2M 1.1 Core §7.4.2)."""
 
-from test_formats_tlv import PATH, Model, thing
+from format_model import PATH, Model, thing
 from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder

@@ -1,5 +1,4 @@
 # matrix
-# timeout: 300
 """SenML CBOR, content formats 112 and 322 (RFC 8428 §6, LwM2M 1.1 Core §7.4.5), both ways."""
 
 from format_checks import (
@@ -19,9 +18,11 @@ from format_checks import (
     state,
     value_of,
 )
-from test_formats_tlv import DEVICE_VALUES, hexed, thing
-from test_loopback import CHANGED, CONTENT, FETCH, GET, IPATCH
+from format_model import DEVICE_VALUES, hexed, thing
 from testing import eq
+from vectors_cbor import cbor
+from vectors_senml_cbor import BAD, DEVICE, PATH5, WHOLE, field, one, records
+from wire import CHANGED, CONTENT, FETCH, GET, IPATCH
 
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.types import BOOL, FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME, UINT
@@ -30,61 +31,6 @@ CODEC = SenmlCbor()
 ETCH = SenmlEtchCbor()
 
 KINDS = {rid: flags for rid, flags, _ in DEVICE_VALUES}
-
-
-def cbor(value):
-    """A plain CBOR encoder: a dict or a list of pairs is a map, a list an array."""
-
-    def head(major, n):
-        if n < 24:
-            return bytes((major << 5 | n,))
-        for i in range(4):
-            if n < 1 << (8 << i):
-                return bytes((major << 5 | 24 + i,)) + n.to_bytes(1 << i, "big")
-
-    if value is None:
-        return b"\xf6"
-    if isinstance(value, bool):
-        return b"\xf5" if value else b"\xf4"
-    if isinstance(value, int):
-        return head(0, value) if value >= 0 else head(1, -1 - value)
-    if isinstance(value, float):
-        import struct
-
-        return b"\xfb" + struct.pack(">d", value)
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, bytes):
-        return head(2, len(value)) + value
-    if isinstance(value, tuple):  # pairs, in this order
-        return head(5, len(value)) + b"".join([cbor(k) + cbor(v) for k, v in value])
-    return head(4, len(value)) + b"".join([cbor(v) for v in value])
-
-
-def field(flags, value):
-    """The pair of label and value of a record."""
-    kind = flags & 15
-    if kind == OBJLNK:
-        return ("vlo", "%d:%d" % value)
-    return ({STR: 3, 9: 3, BOOL: 4, OPAQUE: 8}.get(kind, 2), value)
-
-
-def records(values, base="/9999/0/"):
-    out = []
-    for rid, flags, value in values:
-        if flags & MULTI:
-            for riid in sorted(value):
-                out.append(((0, "%d/%d" % (rid, riid)), field(flags, value[riid])))
-        else:
-            out.append(((0, "%d" % rid), field(flags, value)))
-    out[0] = ((-2, base),) + out[0]
-    return cbor(out)
-
-
-DEVICE = []
-for rid, flags, value in DEVICE_VALUES:
-    DEVICE.append((rid, flags, dict(enumerate(value)) if flags & MULTI else value))
-WHOLE = records(DEVICE)
 
 
 def expected_records():
@@ -177,12 +123,6 @@ def test_truncated_at_every_byte():
 
 # Reading
 
-PATH5 = (0, "/9999/0/5")
-
-
-def one(*pairs):
-    return cbor([pairs])
-
 
 def test_forms_of_one_record():
     for b in (
@@ -216,63 +156,6 @@ def test_base_name_holds_until_the_next():
         read(CODEC, b, {1: INT, 2: INT, 8: INT}),
         [((9999, 0, 1), 1), ((9999, 0, 2), 2), ((9999, 0, 8, 3), 3), ((9999, 0, 8, 4), 4)],
     )
-
-
-BAD = [
-    one(PATH5, (2, 7), (2, 8)),  # twice
-    one(PATH5, PATH5, (2, 7)),
-    one(PATH5, (2, 7), (3, "x")),  # two values
-    one(PATH5, (2, 7), ("vlo", "1:1")),
-    one(PATH5, (2, 7), ("foo_", 1)),  # must be understood
-    one(PATH5, (2, 7), (-5, 1)),  # base value, base sum
-    one(PATH5, (2, 7), (-6, 1)),
-    one(PATH5, (2, 7), (6, "now")),
-    one(PATH5, (2, 7), (-3, None)),
-    one((0, 5), (2, 7)),
-    one((0, b"/9999/0/5"), (2, 7)),
-    one((-2, None), PATH5, (2, 7)),
-    one(PATH5),  # without a value
-    one(PATH5, (5, 1)),  # a sum alone
-    one((2, 7)),  # without a name
-    one(),
-    one((0, ""), (2, 7)),
-    one((0, "/"), (2, 7)),
-    one((0, "5"), (2, 7)),
-    one((0, "9999/0/5"), (2, 7)),
-    one((0, "/9999/0"), (2, 7)),
-    one((0, "/9999/0/"), (2, 7)),
-    one((0, "/9999/0//5"), (2, 7)),
-    one((0, "//9999/0/5"), (2, 7)),
-    one((0, "/9999/0/5//"), (2, 7)),
-    one((0, "/9999/0/05"), (2, 7)),
-    one((0, "/9999/0/+5"), (2, 7)),
-    one((0, "/9999/0/ 5"), (2, 7)),
-    one((0, "/9999/0/5x"), (2, 7)),
-    one((0, "/9999/0/65536"), (2, 7)),
-    one((0, "/9999/0/" + "1" * 99), (2, 7)),
-    one((0, "/9999/0/5/0/0"), (2, 7)),
-    one((0, "/9998/0/5"), (2, 7)),
-    one((0, "/9999/1/5"), (2, 7)),
-    one((0, "urn:dev:1/9999/0/5"), (2, 7)),
-    one(PATH5, (None, 1), (2, 7)),
-    one(PATH5, ((), 1), (2, 7)),
-    cbor([PATH5[1]]),
-    cbor([7]),
-    cbor(((0, "/9999/0/5"), (2, 7))),
-    cbor(7),
-    b"",
-    one(PATH5, (2, 7)) + b"\x00",
-    one(PATH5, (2, 7)) + b"\xff",
-    b"\x82" + one(PATH5, (2, 7))[1:],
-    b"\x9f" + one(PATH5, (2, 7))[1:],
-    b"\x81\xa3" + one(PATH5, (2, 7))[2:],
-    b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
-    b"\x81\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
-    b"\x81\xa2\x00\x7b\xff\xff\xff\xff\xff\xff\xff\xff",
-    b"\x81" * 500,
-    b"\x81\xa1\x18\x63" + b"\x81" * 500,
-    b"\x81\xa1\x18\x63" + b"\x9f" * 500,
-]
 
 
 def test_malformed_packs_are_errors():

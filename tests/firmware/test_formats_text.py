@@ -2,7 +2,7 @@
 
 import binascii
 
-from test_formats_tlv import PATH, Model, thing
+from format_model import PATH, Model, thing
 from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder

@@ -1,47 +1,16 @@
-# timeout: 300
 """TLV, content format 11542 (LwM2M 1.1 Core §7.4.3 and its examples), both ways."""
 
 import struct
 
+from format_model import DEVICE_VALUES, PATH, Model, hexed, thing
 from testing import eq, heap_locked
 
 from lwm2m.coap.builder import Builder
 from lwm2m.formats.tlv import Tlv
 from lwm2m.management.walk import represent
-from lwm2m.objects.base import Object
-from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, R, STR, TIME, UINT
+from lwm2m.types import BOOL, CORELNK, FLOAT, INT, MULTI, OBJLNK, OPAQUE, STR, TIME, UINT
 
 CODEC = Tlv()
-
-
-class Model:
-    """A peer that may read everything, and as much of its client as a read wants to see."""
-
-    attributes = {}
-
-    def __init__(self, *instances):
-        self.client = self
-        self.objects = instances
-        self.classes = {}
-
-    def allowed(self, oid, iid, right):
-        return True
-
-
-def thing(*resources, iid=0):
-    """An instance of a new object; `resources` are (rid, flags, value)."""
-    table = []
-    for rid, flags, value in resources:
-        table += [rid, flags | R, "r%d" % rid]
-
-    class Thing(Object):
-        OID = 9999
-        RESOURCES = tuple(table)
-
-    instance = Thing(iid=iid)
-    for rid, flags, value in resources:
-        setattr(instance, "r%d" % rid, value)
-    return instance
 
 
 def emitted(model, depth=2, iid=0, size=2048):
@@ -95,10 +64,6 @@ def record(kind, number, raw):
     )
 
 
-def hexed(text):
-    return bytes.fromhex(text.replace(" ", "").replace("\n", ""))
-
-
 # The examples of LwM2M 1.1 Core §7.4.3
 
 DEVICE = hexed(
@@ -115,22 +80,6 @@ DEVICE = hexed(
     C4 0D 51 82 42 8F
     C6 0E 2B 30 32 3A 30 30
     C1 10 55"""
-)
-
-DEVICE_VALUES = (
-    (0, STR, "Open Mobile Alliance"),
-    (1, STR, "Lightweight M2M Client"),
-    (2, STR, "345000123"),
-    (3, STR, "1.0"),
-    (6, INT | MULTI, (1, 5)),
-    (7, INT | MULTI, (3800, 5000)),
-    (8, INT | MULTI, (125, 900)),
-    (9, INT, 100),
-    (10, INT, 15),
-    (11, INT | MULTI, (0,)),
-    (13, TIME, 1367491215),
-    (14, STR, "+02:00"),
-    (16, STR, "U"),
 )
 
 
@@ -311,7 +260,6 @@ def test_time_beyond_small_integers():
 
 
 # Floats
-
 
 DOUBLE = 1.0 + 1e-9 != 1.0
 FLOATS = (0.0, 1.0, -1.0, 21.5, -40.25, 0.125, 65536.0, 2.0**127, -(2.0**-126))
@@ -579,9 +527,6 @@ def emit_into(out, model):
     out.rewind()
     out.payload()
     represent(model, CODEC, out, PATH, 2, 0, None)
-
-
-PATH = (9999, 0, 5, 0)
 
 
 def test_scalars_allocate_nothing():

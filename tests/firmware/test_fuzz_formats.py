@@ -1,24 +1,22 @@
-# timeout: 300
 """Mutated payloads in every format: no reader raises or runs on, and a client that refuses one
 has changed nothing."""
 
 from format_checks import NEW, bench_of, represented, state
-from test_formats_cbor import MALFORMED
-from test_formats_json import BAD as BAD_JSON
-from test_formats_json import WHOLE as WHOLE_JSON
-from test_formats_json import records as json_records
-from test_formats_lwm2m_cbor import BAD as BAD_LWM2M_CBOR
-from test_formats_lwm2m_cbor import WHOLE as WHOLE_LWM2M_CBOR
-from test_formats_lwm2m_cbor import tree
-from test_formats_senml_cbor import BAD as BAD_SENML_CBOR
-from test_formats_senml_cbor import WHOLE as WHOLE_SENML_CBOR
-from test_formats_senml_cbor import cbor
-from test_formats_senml_cbor import records as senml_cbor_records
-from test_formats_senml_json import BAD as BAD_SENML_JSON
-from test_formats_senml_json import WHOLE as WHOLE_SENML_JSON
-from test_formats_senml_json import records as senml_json_records
-from test_loopback import CHANGED, IPATCH, POST, PUT
 from testing import eq
+from vectors_cbor import MALFORMED, cbor
+from vectors_json import BAD as BAD_JSON
+from vectors_json import WHOLE as WHOLE_JSON
+from vectors_json import records as json_records
+from vectors_lwm2m_cbor import tree
+from vectors_lwm2m_cbor import BAD as BAD_LWM2M_CBOR
+from vectors_lwm2m_cbor import WHOLE as WHOLE_LWM2M_CBOR
+from vectors_senml_cbor import BAD as BAD_SENML_CBOR
+from vectors_senml_cbor import WHOLE as WHOLE_SENML_CBOR
+from vectors_senml_cbor import records as senml_cbor_records
+from vectors_senml_json import BAD as BAD_SENML_JSON
+from vectors_senml_json import WHOLE as WHOLE_SENML_JSON
+from vectors_senml_json import records as senml_json_records
+from wire import CHANGED, IPATCH, POST, PUT
 
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.json import Json

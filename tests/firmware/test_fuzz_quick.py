@@ -5,6 +5,7 @@ import sys
 
 sys.path.insert(0, "tests/fuzz")
 
+from datagrams import good_answer, malformed, parse
 from device import Subject
 from fuzzer import Fuzzer
 from testing import eq
@@ -21,10 +22,7 @@ from wire import (
     SIZE1,
     TEXT,
     encode,
-    good_answer,
-    malformed,
-    parse,
-    path,
+    segments,
 )
 
 from lwm2m.client import Client
@@ -107,7 +105,7 @@ class Bench:
 
     def ask(self, code, where, *more, kind=CON, token=b"tk", payload=b""):
         self.mid += 1
-        options = path(where)
+        options = segments(where)
         options.extend(more)
         return self.step(encode(kind, code, self.mid, token, options, payload))
 

@@ -1,6 +1,20 @@
 """Notifications (LwM2M 1.1 Core §6.4.2): what is in them, and what leads to them."""
 
-from test_loopback import (
+from bench import ScriptedServer
+from reporting_bench import (
+    COUNT,
+    FOREVER,
+    LEVEL,
+    LOCATION,
+    SENML_JSON,
+    UNAUTHORIZED,
+    Probe,
+    Stage,
+    guarded,
+    records,
+)
+from testing import eq
+from wire import (
     ACK,
     BLOCK2,
     CHANGED,
@@ -18,23 +32,9 @@ from test_loopback import (
     TEXT,
     TLV,
     URI_QUERY,
-    Far,
     encode,
     segments,
 )
-from reporting_bench import (
-    COUNT,
-    FOREVER,
-    LEVEL,
-    LOCATION,
-    SENML_JSON,
-    UNAUTHORIZED,
-    Probe,
-    Stage,
-    records,
-    guarded,
-)
-from testing import eq
 
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
@@ -184,7 +184,7 @@ def test_large_composite_notification_begins():
 
 def two():
     stage = Stage(register=False)
-    second = Far(stage.bench)
+    second = ScriptedServer(stage.bench)
     stage.bench.add_server(second, lifetime_s=FOREVER)
     stage.client.step()
     for far in (stage.far, second):

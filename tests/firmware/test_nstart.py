@@ -1,10 +1,11 @@
-# timeout: 300
 """What is in flight: NSTART (RFC 7252 §4.7), retransmission with tunables (§4.2, §4.8), and the
 supply of message ids (§4.4)."""
 
 from array import array
 
-from test_loopback import (
+from bench import Bench, ScriptedServer
+from testing import eq, heap_locked
+from wire import (
     ACK,
     BLOCK1,
     BLOCK2,
@@ -21,13 +22,10 @@ from test_loopback import (
     RST,
     TEXT,
     URI_PATH,
-    Bench,
-    Far,
     decode,
     encode,
     segments,
 )
-from testing import eq, heap_locked
 
 from lwm2m.client import Client
 from lwm2m.coap.builder import Builder
@@ -211,7 +209,7 @@ class Wide(Bench):
         self.events = []
         self.client = Client("dev", mtu=mtu, nstart=nstart, clock=self.clock, on_event=self._event)
         self.client.add_format(Text())
-        self.far = Far(self)
+        self.far = ScriptedServer(self)
         self.server = self.add_server(self.far)
         self.registration = self.client.registrations[0]
         self.slow = self.client.add(Slow())
@@ -289,9 +287,6 @@ def test_nstart_2_one_registration_request_at_a_time():
     eq([(p.code, p.path()) for p in sent + bench.far.take()], [(DELETE, b"/rd/5a3f")])
 
 
-# Retransmission
-
-
 def transmissions(ack_timeout_ms, ack_random, max_retransmit):
     """When a message that nobody answers is sent, and when that is given up."""
     asker = Asker(1)
@@ -312,6 +307,9 @@ def transmissions(ack_timeout_ms, ack_random, max_retransmit):
     eq(asker.fates, [(b"a", "timeout")])
     assert asker.exchange.free()
     return times, asker.clock.s * 1000 + asker.clock.ms
+
+
+# Retransmission
 
 
 def test_rfc7252_4_8_tunables_are_honoured():

@@ -3,7 +3,9 @@
 import gc
 import time
 
-from test_loopback import (
+from bench import Bench
+from testing import SkipTest, eq, raises
+from wire import (
     CHANGED,
     CON,
     CONTENT,
@@ -16,11 +18,9 @@ from test_loopback import (
     TEXT,
     TLV,
     URI_QUERY,
-    Bench,
     encode,
     segments,
 )
-from testing import SkipTest, eq, raises
 
 from lwm2m.objects.base import Object
 from lwm2m.objects.checks import check_table

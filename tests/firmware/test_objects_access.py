@@ -1,6 +1,9 @@
 """Access Control (object 2): the decision, as a table, and its enforcement with two servers."""
 
-from test_loopback import (
+from bench import Bench, ScriptedServer
+from object_checks import get, put, record
+from testing import eq, heap_locked
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -16,13 +19,9 @@ from test_loopback import (
     PUT,
     TEXT,
     TLV,
-    Bench,
-    Far,
     encode,
     segments,
 )
-from test_objects_every import get, put, record
-from testing import eq, heap_locked
 
 from lwm2m.objects.access_control import (
     CREATE,
@@ -223,7 +222,7 @@ class Two(Bench):
 
     def __init__(self, *rights):
         super().__init__()
-        self.other = Far(self)
+        self.other = ScriptedServer(self)
         self.add_server(self.other)
         self.client.add(Device(manufacturer="Acme", utc_offset="Z", reboot=lambda: None))
         self.client.allow_create(BinaryAppDataContainer)

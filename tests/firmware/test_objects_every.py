@@ -1,10 +1,9 @@
 """What holds for every object that comes along: its table is the registry's, and whatever can be
 read, written and executed can be, at every level, in TLV; what cannot is refused."""
 
-import struct
-
-from test_loopback import CHANGED, CONTENT, GET, POST, PUT, TLV, Bench
+from object_checks import bench_of, decoded, get, put, record, records, rows, tlv
 from testing import eq
+from wire import CHANGED, CONTENT, GET, POST, PUT, TLV
 
 from lwm2m.objects.access_control import AccessControl
 from lwm2m.objects.binary_app_data import BinaryAppDataContainer
@@ -20,11 +19,10 @@ from lwm2m.objects.ipso_ambient import (
     Illuminance,
 )
 from lwm2m.objects.ipso_axes import Accelerometer, Gyrometer, Magnetometer
+from lwm2m.objects.ipso_buzzer import Buzzer
 from lwm2m.objects.ipso_input import DigitalInput, Presence, PushButton
-from lwm2m.objects.ipso_switch import MultiStateSelector, OnOffSwitch, UpDownControl
 from lwm2m.objects.ipso_light import Actuation, Dimmer, Light, PowerControl
 from lwm2m.objects.ipso_output import AnalogOutput, DigitalOutput, SetPoint
-from lwm2m.objects.ipso_buzzer import Buzzer
 from lwm2m.objects.ipso_power import Energy, PowerMeasurement
 from lwm2m.objects.ipso_quantity import (
     Acidity,
@@ -44,6 +42,7 @@ from lwm2m.objects.ipso_quantity import (
     Rate,
     Voltage,
 )
+from lwm2m.objects.ipso_switch import MultiStateSelector, OnOffSwitch, UpDownControl
 from lwm2m.objects.ipso_timer import Stopwatch, Timer
 from lwm2m.objects.location import Location
 from lwm2m.objects.portfolio import Portfolio
@@ -109,131 +108,6 @@ CORE = (
 class Proving(Portfolio):
     def prove(self, args):
         return (b"proof",)
-
-
-# A TLV codec of the test's own
-
-
-def number(value):
-    """A signed integer in the shortest of 1, 2, 4, 8 bytes."""
-    for n, code in ((1, ">b"), (2, ">h"), (4, ">i")):
-        if -(1 << (8 * n - 1)) <= value < 1 << (8 * n - 1):
-            return struct.pack(code, value)
-    return struct.pack(">q" if value < 1 << 63 else ">Q", value)
-
-
-def payload_of(flags, value):
-    """The bytes of a value."""
-    kind = flags & 15
-    if kind in (STR, CORELNK):
-        return value.encode()
-    if kind == OPAQUE:
-        return value
-    if kind == FLOAT:
-        return struct.pack(">d", value)
-    if kind == BOOL:
-        return bytes((value,))
-    if kind == OBJLNK:
-        return struct.pack(">HH", *value)
-    return number(value)
-
-
-def tlv(kind, rid, content):
-    n = len(content)
-    kind |= 0x20 if rid > 255 else 0
-    kind |= n if n < 8 else 8 if n < 256 else 16
-    head = bytes((kind, rid >> 8, rid & 255)) if rid > 255 else bytes((kind, rid))
-    return head + (b"" if n < 8 else bytes((n,)) if n < 256 else struct.pack(">H", n)) + content
-
-
-def record(rid, flags, value):
-    """The TLV of a resource."""
-    if flags & MULTI:
-        return tlv(0x80, rid, b"".join(tlv(0x40, i, payload_of(flags, value[i])) for i in value))
-    return tlv(0xC0, rid, payload_of(flags, value))
-
-
-def records(b):
-    """[(kind, id, content)] of the TLV in `b`, flat."""
-    found = []
-    while b:
-        kind = b[0]
-        wide = kind >> 5 & 1
-        extra = kind >> 3 & 3
-        rid = int.from_bytes(b[1 : 2 + wide], "big")
-        n = int.from_bytes(b[2 + wide : 2 + wide + extra], "big") if extra else kind & 7
-        b = b[2 + wide + extra :]
-        assert n <= len(b), "TLV is cut off"
-        found.append((kind & 0xC0, rid, b[:n]))
-        b = b[n:]
-    return found
-
-
-def value_of(flags, content):
-    """The value in the bytes of a TLV."""
-    kind = flags & 15
-    if kind in (STR, CORELNK):
-        return str(content, "utf-8")
-    if kind == OPAQUE:
-        return content
-    if kind == FLOAT:
-        return struct.unpack(">f" if len(content) == 4 else ">d", content)[0]
-    if kind == OBJLNK:
-        return struct.unpack(">HH", content)
-    assert len(content) in (1, 2, 4, 8), content
-    value = int.from_bytes(content, "big")
-    if kind != UINT and content[0] > 127:
-        value -= 1 << 8 * len(content)
-    return bool(value) if kind == BOOL else value
-
-
-def decoded(flags, item):
-    """The value of a record."""
-    if flags & MULTI:
-        eq(item[0], 0x80)
-        return {riid: value_of(flags, content) for _, riid, content in records(item[2])}
-    eq(item[0], 0xC0)
-    return value_of(flags, item[2])
-
-
-def bench_of(instance):
-    bench = Bench()
-    bench.it = bench.client.add(instance)
-    return bench.registered()
-
-
-def rows(cls):
-    """(rid, flags, name) of a table."""
-    table = cls.RESOURCES
-    return [table[i : i + 3] for i in range(0, len(table), 3)]
-
-
-def parsed(bench, path):
-    """The ids in the path of a resource, and its flags."""
-    parts = [int(part) for part in path.split("/")[1:]]
-    instance = bench.client.find(parts[0], parts[1])
-    return parts, instance.RESOURCES[instance.index_of(parts[2]) + 1]
-
-
-def get(bench, path):
-    """Read a resource in TLV: its value, or the response code above 0x80."""
-    answer = bench.ask(GET, path, accept=TLV)
-    if answer.code != CONTENT:
-        return answer.code
-    parts, flags = parsed(bench, path)
-    items = records(answer.payload)
-    eq(len(items), 1)
-    if len(parts) == 4:
-        eq(items[0][:2], (0x40, parts[3]))
-        return value_of(flags, items[0][2])
-    eq(items[0][1], parts[2])
-    return decoded(flags, items[0])
-
-
-def put(bench, path, value, method=PUT):
-    """Write a resource in TLV: the response code."""
-    parts, flags = parsed(bench, path)
-    return bench.ask(method, path, record(parts[2], flags, value), format=TLV).code
 
 
 # The definitions, as the registry has them: rid, type and operations, "+" multiple, "!" mandatory

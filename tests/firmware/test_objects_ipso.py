@@ -1,8 +1,8 @@
 """What the IPSO objects do: extremes, counters, delays, hours of operation, timers."""
 
-from test_loopback import CHANGED, GET, POST, PUT, TLV
-from test_objects_every import bench_of, get, put, record
+from object_checks import bench_of, get, put, record
 from testing import eq, heap_locked, raises
+from wire import CHANGED, GET, POST, PUT, TLV
 
 from lwm2m.objects.ipso import Sensor, Temperature
 from lwm2m.objects.ipso_ambient import AnalogInput, Direction

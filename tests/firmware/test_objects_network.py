@@ -3,25 +3,9 @@ BinaryAppDataContainer (19) and the test object (3442): what they do beyond bein
 
 import time
 
-from test_loopback import (
-    ACK,
-    CHANGED,
-    CON,
-    CONTENT,
-    CONTENT_FORMAT,
-    CREATED,
-    DELETE,
-    DELETED,
-    GET,
-    POST,
-    PUT,
-    TEXT,
-    TLV,
-    encode,
-    segments,
-)
-from test_objects_every import bench_of, get, put, record, rows
+from object_checks import bench_of, creation, deletion, get, put, record, rows, settle
 from testing import eq, heap_locked, raises
+from wire import CHANGED, CONTENT, CREATED, DELETED, GET, POST, PUT, TEXT, TLV
 
 from lwm2m.objects.base import Lwm2mError
 from lwm2m.objects.binary_app_data import BinaryAppDataContainer
@@ -245,27 +229,6 @@ def test_proof_that_fails_leaves_no_data():
 # BinaryAppDataContainer (19)
 
 
-def creation(bench, payload, iid=-1, oid=19):
-    """Create, and the code of the answer; Updates upon that are not looked at."""
-    body = bytes((0x08, iid, len(payload))) + payload if iid >= 0 else payload
-    bench.far.mid += 1
-    options = segments("/%d" % oid) + [(CONTENT_FORMAT, TLV)]
-    found = [
-        packet.code
-        for packet in bench.far.send(encode(CON, POST, bench.far.mid, b"c", options, body))
-        if packet.type == ACK
-    ]
-    settle(bench)
-    return found[0]
-
-
-def settle(bench):
-    for _ in range(3):
-        bench.client.step()
-        for packet in bench.far.take():
-            bench.far.reply(packet, CHANGED)
-
-
 def test_container_is_created_filled_and_deleted_by_a_server():
     bench = bench_of(TestObject())
     bench.client.allow_create(BinaryAppDataContainer)
@@ -283,14 +246,6 @@ def test_container_is_created_filled_and_deleted_by_a_server():
     eq(bench.client.find(19, 6), None)
     eq(deletion(bench, "/19/5"), [DELETED])
     eq(bench.client.find(19), None)
-
-
-def deletion(bench, path):
-    """Delete: the codes of the answer."""
-    bench.far.mid += 1
-    packets = bench.far.send(encode(CON, DELETE, bench.far.mid, b"d", segments(path)))
-    settle(bench)
-    return [packet.code for packet in packets if packet.type == ACK]
 
 
 def test_containers_do_not_share_their_data():

@@ -1,9 +1,8 @@
 """Objects of an application: where values may come from, and the hooks."""
 
-from test_loopback import CHANGED, CREATED, GET, POST, PUT, TLV
-from test_objects_every import bench_of, get, put, record
-from test_objects_network import creation, deletion, settle
+from object_checks import bench_of, creation, deletion, get, put, record, settle
 from testing import eq, raises
+from wire import CHANGED, CREATED, GET, POST, PUT, TLV
 
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.types import BOOL, FLOAT, INT, MANDATORY, MULTI, OBJLNK, OPAQUE, RW, STR, E, R, W

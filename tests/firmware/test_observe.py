@@ -2,7 +2,20 @@
 
 import json
 
-from test_loopback import (
+from reporting_bench import (
+    COUNT,
+    FORGOTTEN,
+    LEVEL,
+    LOCATION,
+    SENML_JSON,
+    UNAUTHORIZED,
+    Probe,
+    Stage,
+    guarded,
+    records,
+)
+from testing import eq
+from wire import (
     ACCEPT,
     ACK,
     BLOCK2,
@@ -26,19 +39,6 @@ from test_loopback import (
     encode,
     segments,
 )
-from reporting_bench import (
-    COUNT,
-    FORGOTTEN,
-    LEVEL,
-    LOCATION,
-    SENML_JSON,
-    UNAUTHORIZED,
-    Probe,
-    Stage,
-    records,
-    guarded,
-)
-from testing import eq
 
 from lwm2m.reporting.scheduler import Reporting
 from lwm2m.objects.base import Object

@@ -1,17 +1,8 @@
 """Notifications that are lost, refused or in time (RFC 7641 §4.5): what becomes of them."""
 
-from test_loopback import (
-    CHANGED,
-    CON,
-    CONTENT,
-    CREATED,
-    NON,
-    OBSERVE,
-    POST,
-    URI_QUERY,
-)
 from reporting_bench import COUNT, FORGOTTEN, LEVEL, LOCATION, Stage
 from testing import eq
+from wire import CHANGED, CON, CONTENT, CREATED, NON, OBSERVE, POST, URI_QUERY
 
 
 def confirmable(register=True, **more):

@@ -1,12 +1,8 @@
 """Time and heap of being observed."""
 
-from test_loopback import (
-    TEXT,
-    TLV,
-    URI_QUERY,
-)
 from reporting_bench import COUNT, LEVEL, SENML_JSON, Probe, Stage
 from testing import eq, heap_locked
+from wire import TEXT, TLV, URI_QUERY
 
 from lwm2m.formats.cbor import Cbor
 

@@ -8,7 +8,10 @@ import sys
 import lwm2m.dispatch as dispatch
 import lwm2m.reporting.observation as observation_module
 import lwm2m.reporting.scheduler as scheduler
-from test_loopback import (
+from bench import Bench
+from reporting_bench import SENML_CBOR, SENML_JSON, Probe
+from testing import eq
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -27,12 +30,9 @@ from test_loopback import (
     TEXT,
     TLV,
     URI_QUERY,
-    Bench,
     encode,
     segments,
 )
-from reporting_bench import SENML_CBOR, SENML_JSON, Probe
-from testing import eq
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson

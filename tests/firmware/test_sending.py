@@ -1,7 +1,12 @@
 """Send (LwM2M 1.1 Core §6.4.6): values that nobody has asked for, now or with their history."""
 
 import lwm2m.reporting.storing as storing
-from test_loopback import (
+from bench import Bench
+from reporting_bench import FOREVER, SENML_CBOR, SENML_JSON, Probe
+from sending_bench import COUNT, LEVEL, LOCATION, Blob, Stage
+from storing_bench import EPOCH_S, Time
+from testing import eq, raises
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -13,14 +18,9 @@ from test_loopback import (
     POST,
     TEXT,
     URI_QUERY,
-    Bench,
     encode,
     segments,
 )
-from reporting_bench import FOREVER, SENML_CBOR, SENML_JSON, Probe
-from storing_bench import EPOCH_S, Time
-from sending_bench import Blob, COUNT, LEVEL, LOCATION, Stage
-from testing import eq, raises
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson

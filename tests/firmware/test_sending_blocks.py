@@ -1,15 +1,10 @@
 """Send (LwM2M 1.1 Core §6.4.6) of what does not fit into one datagram (RFC 7959)."""
 
-from test_loopback import (
-    CHANGED,
-    CONTENT_FORMAT,
-    CREATED,
-    POST,
-)
 from reporting_bench import SENML_CBOR, SENML_JSON
+from sending_bench import BLOCK1, LEVEL, LOCATION, Blob, Stage
 from storing_bench import EPOCH_S, pack
-from sending_bench import Blob, BLOCK1, LEVEL, LOCATION, Stage
 from testing import eq
+from wire import CHANGED, CONTENT_FORMAT, CREATED, POST
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson

@@ -4,8 +4,9 @@
 import json
 import os
 
-from test_loopback import CHANGED, LINK, PUT, URI_QUERY, GET, Bench
+from bench import Bench
 from testing import eq
+from wire import CHANGED, GET, LINK, PUT, URI_QUERY
 
 from lwm2m.objects.ipso import Temperature
 from lwm2m.ports import safe_file

@@ -3,7 +3,10 @@ stored, and how it is packed."""
 
 import lwm2m.objects.device as device_object
 import lwm2m.reporting.storing as notification_storing
-from test_loopback import (
+from reporting_bench import SENML_CBOR, SENML_JSON
+from storing_bench import COUNT, EPOCH_S, LEVEL, LOCATION, Stage, Time, cbor, pack
+from testing import eq
+from wire import (
     ACK,
     CHANGED,
     CON,
@@ -17,9 +20,6 @@ from test_loopback import (
     encode,
     segments,
 )
-from reporting_bench import SENML_CBOR, SENML_JSON
-from storing_bench import COUNT, EPOCH_S, LEVEL, LOCATION, Stage, Time, cbor, pack
-from testing import eq
 
 from lwm2m.objects.device import Device
 

@@ -4,7 +4,11 @@ minutes."""
 import random
 
 import lwm2m.reporting.storing as notification_storing
-from test_loopback import (
+from bench import Bench
+from reporting_bench import SENML_CBOR, SENML_JSON, Probe
+from storing_bench import EPOCH_S, LEVEL, Time, pack
+from testing import eq
+from wire import (
     ACCEPT,
     ACK,
     CHANGED,
@@ -18,14 +22,10 @@ from test_loopback import (
     RST,
     TEXT,
     URI_QUERY,
-    Bench,
     decode,
     encode,
     segments,
 )
-from reporting_bench import SENML_CBOR, SENML_JSON, Probe
-from storing_bench import EPOCH_S, LEVEL, Time, pack
-from testing import eq
 
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.senml_json import SenmlJson

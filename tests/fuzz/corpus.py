@@ -12,22 +12,22 @@ from wire import (
     FETCH,
     GET,
     IPATCH,
-    LINKS,
+    LINK,
     NON,
     OBSERVE,
     OCTETS,
     PATCH,
     POST,
     PUT,
-    QUERY,
     SENML_CBOR,
     SENML_JSON,
     SIZE1,
     SIZE2,
     TEXT,
     TLV,
+    URI_QUERY,
     encode,
-    path,
+    segments,
 )
 
 # fmt: off
@@ -134,7 +134,7 @@ _LISTS = (
 
 def at(where, *more, first=None):
     """Options: `first`, the path, and `more`."""
-    options = path(where)
+    options = segments(where)
     options.extend(more)
     if first:
         options.insert(0, first)
@@ -160,13 +160,20 @@ def observes():
     for where in ("/3303/0/5700", "/3303", "/26241/0/10", "/26241/300"):
         add(CON, GET, where, (ACCEPT, SENML_JSON))
         add(CON, GET, where, (ACCEPT, TLV))
-    add(CON, GET, "/3303/0/5700", (ACCEPT, LINKS))
+    add(CON, GET, "/3303/0/5700", (ACCEPT, LINK))
     add(CON, GET, "/26241/0/26", (ACCEPT, OCTETS), (BLOCK2, 16))
     # Attributes in the query (LwM2M 1.2 Core §6.4.1)
-    add(CON, GET, "/3303/0/5700", (QUERY, b"pmin=1"), (QUERY, b"st=2"))
-    add(CON, GET, "/3303/1/5700", (QUERY, b"gt=30"), (QUERY, b"lt=12.5"), (QUERY, b"con=1"))
-    add(CON, GET, "/26241/0/1", (QUERY, b"epmin=1"), (QUERY, b"epmax=4"))
-    add(CON, GET, "/26241/300/1", (QUERY, b"gt=1"), (QUERY, b"lt=1"))
+    add(CON, GET, "/3303/0/5700", (URI_QUERY, b"pmin=1"), (URI_QUERY, b"st=2"))
+    add(
+        CON,
+        GET,
+        "/3303/1/5700",
+        (URI_QUERY, b"gt=30"),
+        (URI_QUERY, b"lt=12.5"),
+        (URI_QUERY, b"con=1"),
+    )
+    add(CON, GET, "/26241/0/1", (URI_QUERY, b"epmin=1"), (URI_QUERY, b"epmax=4"))
+    add(CON, GET, "/26241/300/1", (URI_QUERY, b"gt=1"), (URI_QUERY, b"lt=1"))
     for payload in _LISTS:
         add(CON, FETCH, "/", (CONTENT_FORMAT, ETCH_CBOR), payload=payload)
         add(NON, FETCH, "/", (CONTENT_FORMAT, ETCH_CBOR), (ACCEPT, SENML_JSON), payload=payload)
@@ -189,17 +196,17 @@ def corpus():
         found.append(encode(kind, code, 0, tokens[len(found) % 4], options, payload))
 
     for where in _READS:
-        add(CON, GET, path(where))
+        add(CON, GET, segments(where))
         add(NON, GET, at(where, (ACCEPT, TLV)))
-        add(CON, GET, at(where, (ACCEPT, LINKS)))
+        add(CON, GET, at(where, (ACCEPT, LINK)))
     for number in (0, 1, 2, 300):
         add(CON, GET, at("/26241", (BLOCK2, number << 4 | 2)))
         add(CON, GET, at("/26241/0/26", (BLOCK2, number << 4 | 6), (SIZE2, 0)))
-        add(CON, GET, at("/3/0", (ACCEPT, LINKS), (BLOCK2, number << 4)))
+        add(CON, GET, at("/3/0", (ACCEPT, LINK), (BLOCK2, number << 4)))
     for where in ("/3/0/0", "/26241/0/5", "/26241/0/26", "/26241/0/15/1", "/26241/0/2"):
         add(CON, GET, at(where, (ACCEPT, TEXT)))
         add(CON, GET, at(where, (ACCEPT, OCTETS)))
-    add(CON, GET, at("/3/0/0", (QUERY, b"pmin=5"), (60, 5), first=(7, 5683)))
+    add(CON, GET, at("/3/0/0", (URI_QUERY, b"pmin=5"), (60, 5), first=(7, 5683)))
     add(CON, GET, at("/3/0/0", first=(1, b"\x01\x02")))  # If-Match is not understood
     add(CON, GET, at("/3/0/0", (35, b"coap://192.0.2.9/")))
     add(CON, GET, at("/3/0/0", (2049, b"x" * 300)))
@@ -208,13 +215,13 @@ def corpus():
         add(CON, PUT, options, payload)
         add(NON, POST, options, payload)
     for where, payload in _EXECUTES:
-        add(CON, POST, path(where), payload)
+        add(CON, POST, segments(where), payload)
     for token in tokens:  # answered later
-        found.append(encode(CON, POST, 0, token, path("/26241/0/25")))
-    add(CON, PUT, at("/3303/0/5700", (QUERY, b"pmin=5"), (QUERY, b"gt=20")))
+        found.append(encode(CON, POST, 0, token, segments("/26241/0/25")))
+    add(CON, PUT, at("/3303/0/5700", (URI_QUERY, b"pmin=5"), (URI_QUERY, b"gt=20")))
     for query in _ATTRIBUTES:
         for where in ("/3303/0", "/3303/0/5700", "/26241", "/26241/0/1", "/26241/0/10/1"):
-            add(CON, PUT, at(where, (QUERY, query)))
+            add(CON, PUT, at(where, (URI_QUERY, query)))
     for where, payload in (
         ("/3303", b""),
         ("/3303", b"\xc8\x00\x00"),
@@ -224,11 +231,11 @@ def corpus():
         ("/26241", b"\xc1\x01\x05\xc1\x1e\x0d"),
     ):
         add(CON, POST, at(where, (CONTENT_FORMAT, TLV)), payload)
-        add(CON, DELETE, path("/3303/1"))
-        add(CON, DELETE, path("/26241/1"))
-    add(CON, DELETE, path("/26241/0/10/1"))
+        add(CON, DELETE, segments("/3303/1"))
+        add(CON, DELETE, segments("/26241/1"))
+    add(CON, DELETE, segments("/26241/0/10/1"))
     add(CON, FETCH, [(CONTENT_FORMAT, TLV)], b"x")
-    add(CON, PATCH, path("/3/0"), b"x")
+    add(CON, PATCH, segments("/3/0"), b"x")
     add(CON, IPATCH, [(CONTENT_FORMAT, SENML_JSON)], b"[]")
     for payload in _LISTS:
         add(CON, FETCH, [(CONTENT_FORMAT, ETCH_CBOR)], payload)

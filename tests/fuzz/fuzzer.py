@@ -17,6 +17,17 @@ import sys
 
 import lwm2m.coap.exchange
 from corpus import corpus, observes
+from datagrams import (
+    fresher,
+    good_answer,
+    malformed,
+    mid_of,
+    number_of,
+    option,
+    parse,
+    records,
+    token_of,
+)
 from device import Subject
 from heap import fill, taken
 from lwm2m.formats.codec import SCRATCH
@@ -37,22 +48,13 @@ from wire import (
     OCTETS,
     POST,
     PUT,
-    QUERY,
     RST,
     SENML_CBOR,
     SENML_JSON,
     URI_PATH,
+    URI_QUERY,
     encode,
-    fresher,
-    good_answer,
-    malformed,
-    mid_of,
-    number_of,
-    option,
-    parse,
-    path,
-    records,
-    token_of,
+    segments,
 )
 
 LONGEST = 1280  # of what is sent to the client
@@ -298,7 +300,7 @@ class Fuzzer:
                     self.allow(sent[2] << 8 | sent[3], deliberate)
                 elif code == CONTENT:
                     self.begin(data)
-                elif sent[1] == PUT and option(sent, QUERY) is not None:
+                elif sent[1] == PUT and option(sent, URI_QUERY) is not None:
                     # What thresholds have held back need not be told when they go.
                     self.doubt()
 
@@ -520,14 +522,14 @@ class Fuzzer:
         subject.dropped = []
         subject.sends = []
         # One upload of two blocks, one read: the sizes of what they leave behind are known.
-        options = path("/26241/0/5")
+        options = segments("/26241/0/5")
         options.append((CONTENT_FORMAT, OCTETS))
         for block in (8, 16):
             self.mid = self.mid + 1 & 0xFFFF
             size = (BLOCK1, block)
             self.push(encode(CON, PUT, self.mid, b"abcd", options + [size], bytes(16)))  # noqa: RUF005
             client.step()
-        self.push(encode(CON, 1, self.mid + 1 & 0xFFFF, b"abcd", path("/3/0/0")))
+        self.push(encode(CON, 1, self.mid + 1 & 0xFFFF, b"abcd", segments("/3/0/0")))
         client.step()
         # An Update may stand between the answers.
         codes = [data[1] for data in subject.wire.queue if data[1] > 31]

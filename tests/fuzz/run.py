@@ -23,7 +23,7 @@ HEAP = "1m"
 def fuzz_client(datagrams: int, seed: int, mtu: int) -> dict[str, Any]:
     """Fuzz the client on the 32-bit port in a fixed heap."""
     numbers = (datagrams, seed, mtu)
-    return simulate("tests/fuzz/client_fuzz.py", *numbers, heap=HEAP, path="tests/fuzz")
+    return simulate("tests/fuzz/client_fuzz.py", *numbers, heap=HEAP, path="tests/fuzz:tests")
 
 
 def fuzz_codecs(examples: int) -> bool:

@@ -1,5 +1,5 @@
 """OMA's enabler tests of device management, LightweightM2M-1.1-int-201 to 281: what
-docs/conformance.md lists and test_management.py does not prove yet, in every format.
+docs/conformance.md lists and the tests of the firmware do not prove yet, in every format.
 
 The configuration is OMA's: objects 1 and 3 with a value of each kind, here with their numbers.
 """

@@ -21,7 +21,7 @@ HEAP = "512k"
 
 def month(days: int, seed: int, wrap: bool) -> dict[str, Any]:
     """Simulate one month."""
-    path = "tests/soak:tests/fuzz"
+    path = "tests/soak:tests/fuzz:tests"
     return simulate("tests/soak/month.py", days, seed, int(wrap), heap=HEAP, path=path)
 
 

@@ -31,6 +31,7 @@ import lwm2m.reporting.notify
 import lwm2m.reporting.observation
 import lwm2m.reporting.scheduler
 import lwm2m.reporting.storing
+from datagrams import fresher, good_answer, malformed, mid_of, number_of, parse, senml, token_of
 from heap import fill, taken
 from lwm2m.client import Client
 from lwm2m.clock import Clock
@@ -50,19 +51,11 @@ from wire import (
     GET,
     NON,
     OBSERVE,
-    QUERY,
     RST,
     SENML_CBOR,
+    URI_QUERY,
     encode,
-    fresher,
-    good_answer,
-    malformed,
-    mid_of,
-    number_of,
-    parse,
-    path,
-    senml,
-    token_of,
+    segments,
 )
 
 bits = random.getrandbits
@@ -344,12 +337,12 @@ class Server:
         self.simulation.mid = mid = self.simulation.mid + 1 & 0xFFFF
         self.asked = self.asked + 1 & 0xFFFF
         token = bytes((0x6F, index, self.asked >> 8, self.asked & 255))
-        queries = [(QUERY, query) for query in more]
-        queries.append((QUERY, b"pmin=%d" % pmin_s))
-        queries.append((QUERY, b"pmax=%d" % PMAX_S))
+        queries = [(URI_QUERY, query) for query in more]
+        queries.append((URI_QUERY, b"pmin=%d" % pmin_s))
+        queries.append((URI_QUERY, b"pmax=%d" % PMAX_S))
         options = [(OBSERVE, 0)]
         if isinstance(where, str):
-            options.extend(path(where))
+            options.extend(segments(where))
             options.extend(queries)
             options.append((ACCEPT, SENML_CBOR))
             return index, encode(CON, GET, mid, token, options), token
@@ -491,7 +484,7 @@ class Server:
             self.reads += 1
             self.simulation.mid = mid = self.simulation.mid + 1 & 0xFFFF
             where = WHERE[self.reads % len(WHERE)]
-            self.reading = encode(CON, GET, mid, b"rd", path(where))
+            self.reading = encode(CON, GET, mid, b"rd", segments(where))
             self.post(self.reading)
         if now >= self.next_restart:
             self.next_restart += RESTART_EVERY

@@ -288,12 +288,7 @@ def complaints_of(folder: str) -> list[str]:
 
 def test_no_test_imports_from_a_test() -> None:
     folders = [path.name for path in (ROOT / "tests").iterdir() if path.is_dir()]
-    assert not [line for name in folders if name != "firmware" for line in complaints_of(name)]
-
-
-@pytest.mark.xfail(reason="the firmware's tests are being split", strict=False)
-def test_no_test_of_the_firmware_imports_from_a_test() -> None:
-    assert not complaints_of("firmware")
+    assert not [line for name in folders for line in complaints_of(name)]
 
 
 @pytest.mark.parametrize(

@@ -1,52 +1,20 @@
-"""CoAP datagrams for fuzzing and soaking, made and judged without a line of the firmware."""
+"""Datagrams of fuzzing and soaking: read and judged without a line of the firmware."""
 
 import json
 import struct
 
-CON, NON, ACK, RST = range(4)
-GET, POST, PUT, DELETE, FETCH, PATCH, IPATCH = 1, 2, 3, 4, 5, 6, 7
-
-OBSERVE, URI_PATH, CONTENT_FORMAT, QUERY, ACCEPT, BLOCK2, BLOCK1 = 6, 11, 12, 15, 17, 23, 27
-LOCATION_PATH, SIZE2, SIZE1 = 8, 28, 60
-TEXT, LINKS, OCTETS, SENML_JSON, SENML_CBOR, ETCH_CBOR, TLV = 0, 40, 42, 110, 112, 322, 11542
-CONTENT = 0x45
-
-
-def uint(value):
-    """An option value: an unsigned integer in its shortest form."""
-    raw = b""
-    while value:
-        raw = bytes((value & 255,)) + raw
-        value >>= 8
-    return raw
-
-
-def _nibble(value):
-    # RFC 7252 §3.1: the four bits in the first byte and what follows it
-    if value < 13:
-        return value, b""
-    if value < 269:
-        return 13, bytes((value - 13,))
-    return 14, bytes((value - 269 >> 8, value - 269 & 255))
-
-
-def encode(kind, code, mid, token=b"", options=(), payload=b""):
-    """A message as bytes; options are (number, bytes or int), in order."""
-    raw = bytes((0x40 | kind << 4 | len(token), code, mid >> 8, mid & 255)) + token
-    last = 0
-    for number, value in options:
-        if isinstance(value, int):
-            value = uint(value)
-        delta, more = _nibble(number - last)
-        length, rest = _nibble(len(value))
-        raw += bytes((delta << 4 | length,)) + more + rest + value
-        last = number
-    return raw + b"\xff" + payload if payload else raw
-
-
-def path(text):
-    """The Uri-Path options of "/3/0/1"."""
-    return [(URI_PATH, segment.encode()) for segment in text.split("/") if segment]
+from wire import (
+    ACK,
+    BLOCK1,
+    DELETE,
+    LOCATION_PATH,
+    SENML_CBOR,
+    SENML_JSON,
+    TEXT,
+    TLV,
+    URI_QUERY,
+    encode,
+)
 
 
 def malformed(data):
@@ -279,7 +247,7 @@ def good_answer(request, location=(b"rd", b"5a3f")):
     for number, value in options:
         if number == BLOCK1:
             block = int.from_bytes(value, "big")
-        elif number == 15:
+        elif number == URI_QUERY:
             queries += value + b"&"
     reply = []
     if method == DELETE:

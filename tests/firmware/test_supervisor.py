@@ -1,7 +1,8 @@
 """A client and the network below it: what goes on while there is none."""
 
-from test_loopback import CON, CONTENT, GET, OBSERVE, Bench
+from bench import Bench
 from testing import eq
+from wire import CON, CONTENT, GET, OBSERVE
 
 from lwm2m.objects.ipso import Temperature
 from lwm2m.supervisor import Supervisor

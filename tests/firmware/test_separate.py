@@ -1,7 +1,8 @@
-# timeout: 300
 """Answers that come later (RFC 7252 §5.2.2): the request is acknowledged at once, done once."""
 
-from test_loopback import (
+from bench import Bench, ScriptedServer
+from testing import eq
+from wire import (
     ACK,
     BLOCK1,
     CHANGED,
@@ -17,12 +18,9 @@ from test_loopback import (
     PUT,
     RST,
     TEXT,
-    Bench,
-    Far,
     encode,
     segments,
 )
-from testing import eq
 
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.types import INT, OPAQUE, RW, STR, E, R, W
@@ -460,7 +458,7 @@ def test_three_answers_at_once_all_leave():
 
 def two_servers():
     bench = Bench()
-    bench.other = Far(bench)
+    bench.other = ScriptedServer(bench)
     bench.slow = bench.client.add(Slow())
     bench.add_server(bench.other)
     bench.far.accept_register()
