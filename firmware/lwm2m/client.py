@@ -37,7 +37,8 @@ class Client:
     def __init__(
         self, endpoint: str, mtu=576, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
     ):
-        if not endpoint or not isinstance(endpoint, str):
+        # "ep=" and the name go into an option of 255 bytes.
+        if not endpoint or not isinstance(endpoint, str) or len(endpoint.encode()) > 252:
             raise ValueError("endpoint")
         if mtu < 128 or ring < 1:
             raise ValueError("mtu or ring")
@@ -72,7 +73,7 @@ class Client:
         return instance
 
     def remove(self, instance):
-        """Take an instance away again."""
+        """Take an instance away."""
         instance.attach(None)
         self.update(True)
         self.notify(instance.OID, instance.iid)
@@ -148,7 +149,7 @@ class Client:
         """Called when something is due soon; a driver puts its own in place."""
 
     def wait(self, ms: int):
-        """Block until a datagram arrives, but at most `ms` milliseconds."""
+        """Block until a datagram arrives, at most `ms` milliseconds."""
         for registration in self.registrations:
             if registration.transport.sock:
                 for _ in self.poll.ipoll(ms):
@@ -177,7 +178,7 @@ class Client:
         return send(self, paths)
 
     def defer(self):
-        """Answer the request that is being served later: the SeparateResponse to do it with."""
+        """Answer the request being served later: the SeparateResponse to do it with."""
         from lwm2m.coap.separate import defer
 
         return defer(self)
@@ -218,7 +219,7 @@ class Client:
         return True
 
     def update(self, links: bool = False):
-        """Send an Update to every server soon; `links`: with the list of objects."""
+        """Send an Update to every server soon."""
         for registration in self.registrations:
             registration.update(links)
 
@@ -228,12 +229,12 @@ class Client:
             registration.start()
 
     def deregister(self, send: bool = True):
-        """Start to de-register from every server, until `ended`. `send=False`: only end."""
+        """De-register from every server, until `ended`. `send=False`: only end."""
         for registration in self.registrations:
             registration.stop(send)
 
     def stop(self, deregister: bool = True, timeout_ms: int = 5000):
-        """De-register and wait for it. Under asyncio use `deregister`."""
+        """De-register and wait. Under asyncio use `deregister`."""
         from lwm2m.timers import finish
 
         self.deregister(deregister)
@@ -245,6 +246,6 @@ class Client:
         self.is_offline = True
 
     def online(self):
-        """Go on with the next `step`: there is a network again."""
+        """Go on: there is a network again."""
         self.is_offline = False
         self.wake()

@@ -184,7 +184,7 @@ def disabled(timeout_s=None):
     bench.registered()
     answers = bench.far.send(request(bench, POST, "/1/0/4"))
     eq(answers[0].code, CHANGED)
-    bench.client.step()
+    bench.advance(250)  # the server has had the answer by then
     answers = answers[1:] + bench.far.take()
     eq([(p.code, p.path()) for p in answers], [(DELETE, b"/rd/5a3f")])
     eq(bench.far.reply(answers[0], DELETED), [])
@@ -194,7 +194,8 @@ def disabled(timeout_s=None):
 
 def test_disable_deregisters_and_registers_after_the_timeout():
     bench = disabled(600)
-    sent = bench.watch(1200, answer=lambda packet: bench.far.reply(packet, 0x41))
+    location = [(8, b"rd"), (8, b"5a3f")]
+    sent = bench.watch(1200, answer=lambda packet: bench.far.reply(packet, 0x41, location))
     eq(len(sent), 1)
     at_ms, packet = sent[0]
     eq((packet.code, packet.path()), (POST, b"/rd"))

@@ -16,16 +16,6 @@ _NON = const(1)
 _ACK = const(2)
 _RST = const(3)
 
-_GET = const(1)
-_FETCH = const(5)
-_CREATED = const(0x41)
-_CONTINUE = const(0x5F)
-_BAD_OPTION = const(0x82)
-_TOO_LARGE = const(0x8D)
-_PROXYING_NOT_SUPPORTED = const(0xA5)
-_PROXY_URI = const(35)
-_PROXY_SCHEME = const(39)
-
 _NEVER_MS = const(3600000)
 _LONGEST = const(1280)
 
@@ -40,6 +30,7 @@ class Exchange:
 
     Tunables of RFC 7252 §4.8: `ack_timeout_ms` ACK_TIMEOUT, `ack_random` ACK_RANDOM_FACTOR less
     one in percent, `max_retransmit` MAX_RETRANSMIT. `context`, the client, has what peers share.
+    `counter(n)`, for who counts to set, is called for n bytes sent, `counter(-n)` for n received;
     `error` is the last OSError since a request was begun; `serving` is True while the owner
     answers one.
     Allocates, once: 4 bytes for each request remembered, 150 for each of NSTART.
@@ -59,6 +50,8 @@ class Exchange:
         self.body_limit = context.body_limit
         # The last OSError, the request in blocks, the response deferred now, a counter of bytes
         self.error = self.upload = self.deferred = self.counter = None
+        # The function coap.answer.answer once it is loaded
+        self.answer = None
         # Separate responses to be given
         self.separate = []
         # Message id of the last CON response
@@ -67,10 +60,6 @@ class Exchange:
         self.outgoing = []
         while len(self.outgoing) < context.nstart:
             self.outgoing.append(Outgoing(self))
-
-    def attach(self, counter):
-        """Call `counter(n)` for n bytes sent, `counter(-n)` for n received."""
-        self.counter = counter
 
     # What we send
 
@@ -111,7 +100,8 @@ class Exchange:
         except OSError as e:
             self.error = e  # a lost datagram
 
-    def _send_empty(self, kind, mid):
+    def send_empty(self, kind, mid):
+        """Send an acknowledgement or a reset (§4.1)."""
         out = self.builder
         out.begin(kind, 0, mid, b"", 0, 0)
         self.write(out.buf, 4)
@@ -134,10 +124,10 @@ class Exchange:
         kind = message.type
         if result:
             if result == -2 and kind == _CON:
-                self._send_empty(_RST, message.mid)
+                self.send_empty(_RST, message.mid)
         elif not message.code:
             if kind == _CON:
-                self._send_empty(_RST, message.mid)  # a CoAP ping (§4.3)
+                self.send_empty(_RST, message.mid)  # a CoAP ping (§4.3)
             elif kind != _NON:
                 for outgoing in self.outgoing:
                     if outgoing.state == _UNACKNOWLEDGED and outgoing.mid == message.mid:
@@ -152,7 +142,13 @@ class Exchange:
             if kind != _RST and n <= _LONGEST:
                 self._response(message, kind)
         elif kind <= _NON:
-            self.serve(message)
+            answer = self.answer
+            if not answer:
+                # Kept, because an import allocates.
+                from lwm2m.coap.answer import answer
+
+                self.answer = answer
+            answer(self, message)
         return True
 
     def _response(self, message, kind):
@@ -169,77 +165,14 @@ class Exchange:
         if kind == _CON:
             if (ours and not bad) or message.mid == self.last:
                 self.last = message.mid
-                self._send_empty(_ACK, message.mid)
+                self.send_empty(_ACK, message.mid)
             else:
-                self._send_empty(_RST, message.mid)
+                self.send_empty(_RST, message.mid)
         if ours:
             if bad:
                 ours.fail(_RESET)
             else:
                 ours.done(message)
-
-    def serve(self, message):
-        """Answer a request, or repeat the answer it got."""
-        out = self.builder
-        mid = message.mid
-        kind = _ACK
-        if message.type == _NON:
-            kind = _NON
-            mid = self.message_ids.next()
-            if mid < 0:
-                return
-            out.begin(_NON, 0, mid, message.buf, 4, message.token_len)
-            mid = message.mid
-        else:
-            out.begin(_ACK, 0, mid, message.buf, 4, message.token_len)
-        for response in self.separate:
-            if response.mid == mid:
-                if kind == _ACK:
-                    self._send_empty(_ACK, mid)
-                return
-        # Has this change been made already (§4.5)? Reads are not remembered, but done again.
-        changing = message.code != _GET and message.code != _FETCH
-        message_ids = self.message_ids
-        bad = message.bad_option
-        if changing and message_ids.find(mid):
-            code = message_ids.code  # 0: still to be answered
-            if code == _CREATED:
-                self.owner.on_repeat(message, out)
-            changing = False
-        elif message.end > _LONGEST:
-            code = _TOO_LARGE  # its end is missing
-        elif bad:
-            code = _BAD_OPTION
-            if bad == _PROXY_URI or bad == _PROXY_SCHEME:
-                code = _PROXYING_NOT_SUPPORTED
-        else:
-            code = 0
-            self.serving = True
-            if message.block1 >= 0:
-                if not self.upload:
-                    from lwm2m.coap.block import Upload
-
-                    self.upload = Upload(self)
-                code = self.upload.receive(message, out)
-            if not code:
-                code = self.owner.on_request(message, out)
-            self.serving = False
-            response = self.deferred
-            if response:
-                self.deferred = None
-                if code < 128:
-                    code = 0
-                else:
-                    self.separate.remove(response)
-        if changing and code != _CONTINUE:
-            message_ids.append(mid, code)
-        if message.block1 >= 0 and self.upload:
-            self.upload.echo(message, out, code)
-        if code:
-            out.buf[1] = code
-            self.write(out.buf, out.finish())
-        elif kind == _ACK:
-            self._send_empty(_ACK, mid)
 
     # Time
 

@@ -116,7 +116,7 @@ class ConnectivityStatistics(Object):
 
     def measure(self, registration):
         """Count what is sent to and received from the server of `registration`."""
-        registration.exchange.attach(self.count)
+        registration.exchange.counter = self.count
 
     def check(self, rid, value):
         if rid == _PERIOD and not 0 <= value < 0x20000000:

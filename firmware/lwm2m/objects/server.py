@@ -66,7 +66,7 @@ class Server(Object):
 
     def check(self, rid, value):
         if rid == _LIFETIME:
-            if value > 0x3FFFFFFF:
+            if value > 0x1FFFFFFF:
                 raise Lwm2mError()
         elif rid == _BINDING:
             # Only UDP is here; the other letters of LwM2M §6.2.1.2 are not.

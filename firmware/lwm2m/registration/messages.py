@@ -1,7 +1,8 @@
-"""The content of Register, Update and De-register (LwM2M 1.1 Core §6.2)."""
+"""The messages of the registration interface (LwM2M 1.1 Core §6.2), and when an Update is due."""
 
 from micropython import const
 
+_LOCATION_PATH = const(8)
 _URI_PATH = const(11)
 _CONTENT_FORMAT = const(12)
 _URI_QUERY = const(15)
@@ -11,11 +12,16 @@ _LINK = const(40)
 _REGISTERING = const(3)
 _DEREGISTERING = const(6)
 
-# What a Register or an Update says: the objects; lifetime and binding
+# What a Register or an Update says
 _LINKS = const(2)
-_TERMS = const(4)
+_TERM_LIFETIME = const(4)
+_TERM_BINDING = const(8)
 
 _GREATER = const(0x3E)
+
+# An Update is sent this long before the lifetime ends, or at half of a short lifetime: time for
+# a whole sequence of retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2) and a Register.
+_LEAD_S = const(100)
 
 
 def write_request(registration, out, outgoing):
@@ -36,9 +42,10 @@ def write_request(registration, out, outgoing):
     if tag == _REGISTERING:
         out.option(_URI_QUERY, b"lwm2m=" + registration.version.encode())
         out.option(_URI_QUERY, b"ep=" + client.endpoint.encode())
-    if fields & _TERMS:
-        binding = registration.binding
+    if fields & _TERM_LIFETIME:
         out.option(_URI_QUERY, b"lt=%d" % registration.lifetime_s)
+    if fields & _TERM_BINDING:
+        binding = registration.binding
         queue = registration.version != "1.0" and "Q" in binding
         out.option(_URI_QUERY, b"b=" + (binding.replace("Q", "") if queue else binding).encode())
         if queue:
@@ -46,6 +53,24 @@ def write_request(registration, out, outgoing):
     if fields & _LINKS:
         outgoing.payload(out)
         write_links(client, client.codec(_LINK), out)
+
+
+def read_location(message):
+    """The Location-Path of an answer to a Register, as a list of bytes."""
+    location = []
+    while message.option(_LOCATION_PATH, len(location)):
+        location.append(message.text())
+    return location
+
+
+def schedule(deadline, lifetime_s):
+    """Set `deadline` to when the next Update is due, from now on. Allocates: nothing."""
+    if not lifetime_s:
+        deadline.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
+    elif lifetime_s > 2 * _LEAD_S:
+        deadline.after_s(lifetime_s - _LEAD_S)
+    else:
+        deadline.after(lifetime_s * 500)
 
 
 def write_links(client, link, out):

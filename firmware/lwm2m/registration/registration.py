@@ -4,7 +4,7 @@ from micropython import const
 
 from lwm2m.clock import Deadline
 from lwm2m.dispatch import Peer
-from lwm2m.registration.messages import write_request
+from lwm2m.registration.messages import read_location, schedule, write_request
 
 _POST = const(2)
 _DELETE = const(4)
@@ -14,28 +14,26 @@ _CHANGED = const(0x44)
 _PRECONDITION_FAILED = const(0x8C)
 _TOO_LARGE = const(0x8D)
 
-_LOCATION_PATH = const(8)
-
 _NEVER_MS = const(3600000)
 
-# States: nothing is going on; a pause; the transport connects; then what is under way
+# States: nothing is going on; a pause; it connects; what is under way
 _OFF = const(0)
 _WAITING = const(1)
 _CONNECTING = const(2)
 _REGISTERING = const(3)
-_REGISTERED = const(4)
-_UPDATING = const(5)
+_UPDATING = const(4)
+_REGISTERED = const(5)
 _DEREGISTERING = const(6)
 
-# What a Register or an Update has to say: that we are here, the objects, lifetime and binding
+# Content of an Update: that we are here, objects, lifetime, binding
 _UPDATE = const(1)
 _LINKS = const(2)
-_TERMS = const(4)
+_TERM_LIFETIME = const(4)
+_TERM_BINDING = const(8)
 
-# An Update leaves this long before the lifetime ends: MAX_TRANSMIT_WAIT, and a Register
-_LEAD_S = const(100)
-# How long a De-register waits for the answer to a Register
+# A De-register waits for what is unanswered, and after the answer to a Disable
 _GRACE_MS = const(2000)
+_LINGER_MS = const(250)
 
 
 class Registration(Peer):
@@ -55,11 +53,11 @@ class Registration(Peer):
         self.location = None
         self.attempts = 0
         self.state = _OFF
-        # What the next Update says, and what the request in flight says
+        # Content of the next Update, and of the request in flight
         self.dirty_fields = self.sent_fields = 0
-        # Renewals of the transport that the server knows of
+        # Renewals of the transport, as the server knows
         self.renewals = 0
-        # De-register; after it, register again in so many seconds
+        # A De-register is wanted; seconds until a Register after it
         self.leaving = False
         self.disabled_s = 0
         self.lifetime_s = 0
@@ -68,13 +66,13 @@ class Registration(Peer):
 
     @property
     def registered(self):
-        """True while the server knows us, as far as we know."""
-        return self.state == _REGISTERED or self.state == _UPDATING
+        """True while the server knows us."""
+        return _UPDATING <= self.state <= _REGISTERED
 
     # What the client wants
 
     def start(self):
-        """Register anew, over a fresh socket, after the initial delay (1/x/14)."""
+        """Register anew, over a fresh socket, after 1/x/14."""
         self.exchange.cancel()
         self.leaving = False
         self.disabled_s = 0
@@ -86,28 +84,37 @@ class Registration(Peer):
         self.disabled_s = 0
         if deregister and self.state >= _REGISTERING:
             self.leaving = True
-            if self.state == _REGISTERING:
-                self.due.after(_GRACE_MS)
+            self.due.after(_GRACE_MS)
         else:
             self.end()
         self.client.wake()
 
     def disable(self, s):
-        """De-register, and register again after that time (1/x/4)."""
-        self.disabled_s = s
-        self.leaving = True
+        """De-register, and register again in `s` seconds (1/x/4)."""
+        if self.state == _WAITING:
+            self.wait(s)
+        else:
+            self.disabled_s = s
+            self.leaving = True
+            self.due.after(_LINGER_MS)
         self.client.wake()
 
     def update(self, links=False):
-        """Send an Update soon; `links`: with the objects."""
+        """Send an Update soon, with `links` or not."""
         self.dirty_fields |= _UPDATE | (_LINKS if links else 0)
         self.client.wake()
 
     def step(self):
-        """Do what is due: milliseconds until the next thing. Allocates only when it sends."""
+        """Do what is due: milliseconds until the next. Allocates when it sends."""
         left = self.reporting.step() if self.reporting else _NEVER_MS
         if self.client.is_offline:
             return left
+        state = self.state
+        if self.dirty_fields & self.sent_fields & _LINKS and _REGISTERING <= state <= _UPDATING:
+            # Another list is another message.
+            self.exchange.cancel()
+            self.dirty_fields |= self.sent_fields
+            self.request(state)
         left = min(left, self.exchange.step())
         state = self.state
         if state == _OFF:
@@ -132,25 +139,25 @@ class Registration(Peer):
             else:
                 self.request(_REGISTERING)
             return 0
-        if state == _REGISTERING and self.leaving:
-            # The answer to the Register may still come.
-            due = self.due.left_ms()
-            if not due:
+        due = self.due.left_ms()
+        if self.leaving and state != _DEREGISTERING:
+            if due and (self.disabled_s or state != _REGISTERED or not self.exchange.free()):
+                return min(due, left)
+            self.exchange.cancel()
+            if state == _REGISTERING:
                 self.end()
-            return min(due, left)
+            else:
+                self.request(_DEREGISTERING)
+            return 0
         if state != _REGISTERED or not self.exchange.free():
             return left
-        due = self.due.left_ms()
         if self.renewals != transport.renewals:
             self.renewals = transport.renewals
             self.dirty_fields |= _UPDATE
-        if self.leaving:
-            self.request(_DEREGISTERING)
-        elif self.dirty_fields or not due:
+        if self.dirty_fields or not due:
             self.request(_UPDATING)
-        else:
-            return min(due, left)
-        return 0
+            return 0
+        return min(due, left)
 
     # Requests
 
@@ -160,12 +167,14 @@ class Registration(Peer):
         fields = self.dirty_fields
         if state == _REGISTERING:
             self.location = None
-            fields = _LINKS | _TERMS
+            fields = _LINKS | _TERM_LIFETIME | _TERM_BINDING
             if self.reporting:
                 self.reporting.register()
-        elif server.lifetime_s != self.lifetime_s or server.binding != self.binding:
-            fields |= _TERMS
-        # A retransmission says the same again.
+        else:
+            if server.lifetime_s != self.lifetime_s:
+                fields |= _TERM_LIFETIME
+            if server.binding != self.binding:
+                fields |= _TERM_BINDING
         self.sent_fields = fields
         self.lifetime_s = server.lifetime_s
         self.binding = server.binding
@@ -183,15 +192,15 @@ class Registration(Peer):
         state = self.state
         if state == _REGISTERING:
             if code == _CREATED:
-                self.location = location = []
-                while message.option(_LOCATION_PATH, len(location)):
-                    location.append(message.text())
-                self.attempts = 0
-                if self.reporting:
-                    self.reporting.registered()
-                self.done("registered")
+                self.location = read_location(message)
+                if self.location:
+                    self.attempts = 0
+                    if self.reporting:
+                        self.reporting.registered()
+                    self.done("registered")
+                else:
+                    self.fail(code)
             elif code == _PRECONDITION_FAILED and self.version != "1.0":
-                # The server does not speak our version (§6.2.1.1).
                 self.version = "1.0"
                 self.state = _CONNECTING
             else:
@@ -200,7 +209,6 @@ class Registration(Peer):
             if code == _CHANGED:
                 self.done("updated")
             else:
-                # We are not registered as we think.
                 self.error = code
                 self.client.emit("update_failed", self)
                 self.state = _CONNECTING
@@ -229,17 +237,12 @@ class Registration(Peer):
     def done(self, event):
         self.error = None
         self.state = _REGISTERED
-        lifetime_s = self.lifetime_s
-        if not lifetime_s:
-            self.due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
-        elif lifetime_s > 2 * _LEAD_S:
-            self.due.after_s(lifetime_s - _LEAD_S)
-        else:
-            self.due.after(lifetime_s * 500)
+        if not self.leaving:
+            schedule(self.due, self.lifetime_s)
         self.client.emit(event, self)
 
     def end(self, event=None):
-        """Close the socket, for good or while it is disabled."""
+        """Close the socket, and stay away for `disabled_s` or for good."""
         self.exchange.cancel()
         self.transport.close()
         self.location = None

@@ -29,7 +29,7 @@ _RESETS = const(3)
 _JUMP_S = const(2)
 
 # State of a registration (registration.registration)
-_REGISTERED = const(4)
+_REGISTERED = const(5)
 
 # Reason of a failure (coap.outgoing)
 _TIMED_OUT = const(0)

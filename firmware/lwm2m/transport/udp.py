@@ -28,17 +28,23 @@ class Udp:
         self.port = port
         self.sock = self.poller = None
         self.data = b""
+        # Which of the addresses of the host is used
+        self.index = -1
         self.poll = select.poll()
 
     def open(self, poller=None):
         """Resolve the host and open a fresh socket (a new local port each time), which `poller`
-        gets as well.
+        gets as well. Where nobody has answered, the next address of the host is tried.
 
         Raises OSError when the name does not resolve or the network is down.
         """
         self.close()
         self.poller = poller
-        info = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_DGRAM)[0]
+        found = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_DGRAM)
+        if not self.data:
+            self.index += 1  # nobody has answered at the last address
+        self.data = b""
+        info = found[self.index % len(found)]
         sock = socket.socket(info[0], socket.SOCK_DGRAM)
         try:
             sock.connect(info[-1])
