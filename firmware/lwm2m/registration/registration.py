@@ -25,7 +25,7 @@ _UPDATING = const(4)
 _REGISTERED = const(5)
 _DEREGISTERING = const(6)
 
-# Content of an Update: that we are here, objects, lifetime, binding
+# Content of an Update: we are here, objects, lifetime, binding
 _UPDATE = const(1)
 _LINKS = const(2)
 _TERM_LIFETIME = const(4)
