@@ -3,6 +3,7 @@ words, constants."""
 
 import ast
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -412,3 +413,29 @@ def test_bytes_of_a_syntax_have_names(modules):
 def test_byte_without_a_name_is_found():
     source = "out.byte(62)\nout.byte(_GREATER)\nout.byte(n >> 8)"
     assert bare_bytes({"a": source}) == ["a: out.byte(62)"]
+
+
+# --- the picture of the house ---------------------------------------------------------------
+
+
+def not_in(text: str, modules: dict[str, str]) -> list[str]:
+    """Modules whose file is not in the tree of docs/architecture.md; `*` is anything."""
+    patterns = re.findall(r"[\w*]+\.py", text)
+    return [
+        name
+        for name in modules
+        if not rules.is_package(name, modules)
+        and not any(fnmatch(name.rpartition(".")[2] + ".py", pattern) for pattern in patterns)
+    ]
+
+
+def test_the_tree_of_the_architecture_has_every_module(modules):
+    text = (FIRMWARE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = text[text.index("firmware/  ") : text.index("host_server/lwm2m_host/  ")]
+    assert not not_in(tree, modules)
+
+
+def test_module_that_is_not_in_the_tree_is_found():
+    tree = "a/ b.py\n  ipso_*.py c.py+ is"
+    sources = {"lwm2m.a.b": "", "lwm2m.a.ipso_x": "", "lwm2m.a.c": "", "lwm2m.a.d": ""}
+    assert not_in(tree, sources) == ["lwm2m.a.d"]
