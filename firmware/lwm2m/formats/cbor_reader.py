@@ -146,6 +146,10 @@ class CborParser(Parser):
         major = self.head()
         if kind == _TIME and major == 6 and self.n == 1:
             major = self.head()
+        elif kind == _TIME and major == 6 and self.n == 0:
+            from lwm2m.formats.date import seconds
+
+            return seconds(self.text())
         n = self.n
         pos = self.pos
         if major < 0:

@@ -97,8 +97,8 @@ class Codec:
 
 
 def instances(value):
-    """The instance ids of a multiple resource, whose value is a dict or a tuple."""
-    return value if isinstance(value, dict) else range(len(value))
+    """The instance ids of a multiple resource, whose value is a dict or a tuple, ascending."""
+    return sorted(value) if isinstance(value, dict) else range(len(value))
 
 
 def is_text(flags):

@@ -223,7 +223,8 @@ class JsonParser(Parser):
 
     def decode(self, kind):
         """The value at `pos` as one of type `kind`, or None."""
-        if self.label != self.label_of(kind):
+        # Some servers write an object link as a text.
+        if self.label != self.label_of(kind) and (kind != _OBJLNK or self.label != _VS):
             return None
         c = self.peek()
         if kind == _BOOL:
@@ -243,9 +244,13 @@ class JsonParser(Parser):
         if kind == _FLOAT:
             value = float(str(self.buf[first : self.pos], "utf-8"))
             return value if value - value == 0 else None  # finite
-        if not is_whole or n > _MOST_DIGITS:
-            return None
-        return whole(int(str(self.buf[first : self.pos], "utf-8")), kind)
+        number = str(self.buf[first : self.pos], "utf-8")
+        if not is_whole:
+            from lwm2m.formats.json_integer import integer
+
+            value = integer(number, _MOST_DIGITS)
+            return None if value is None else whole(value, kind)
+        return whole(int(number), kind) if n <= _MOST_DIGITS else None
 
     def label_of(self, kind):
         return label_of(kind)

@@ -54,7 +54,9 @@ class JsonReader(JsonParser):
         self.LABELS = _INNER
         senml.begin(self, path, depth)
         if base is None:
-            # The first servers left it out, and meant the path of the request.
+            # The first servers left it out, and meant the path of the request; or the names are
+            # whole paths.
+            self.optional_base = True
             base = b""
             for i in range(depth):
                 base += b"/%d" % path[i]

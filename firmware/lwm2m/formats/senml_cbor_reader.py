@@ -5,6 +5,9 @@ from micropython import const
 from lwm2m.formats import senml_reader as senml
 from lwm2m.formats.cbor_reader import CborParser
 
+_OBJLNK = const(8)
+
+_VS = const(3)
 _VLO = const(9)
 _OTHER = const(10)
 
@@ -36,4 +39,7 @@ class SenmlCborReader(CborParser):
         return _OTHER
 
     def decode(self, kind):
-        return CborParser.decode(self, kind) if self.label == senml.label_of(kind) else None
+        # Some servers write an object link as a text.
+        if self.label != senml.label_of(kind) and (kind != _OBJLNK or self.label != _VS):
+            return None
+        return CborParser.decode(self, kind)

@@ -43,6 +43,8 @@ def begin(reader, path, depth):
     reader.depth = depth
     reader.path = path
     reader.base = b""
+    # Whether a name that begins with a slash stands without the base name
+    reader.optional_base = False
     reader.oid = reader.iid = reader.rid = reader.riid = -1
     if depth > 1:
         # Without a record this still says where.
@@ -107,7 +109,9 @@ def _record(reader):
             return 0  # values would have to be added: LwM2M does not do that
         else:
             reader.skip()
-    if reader.error or not seen or not _resolve(reader, reader.base + name):
+    if not (reader.optional_base and name[:1] == b"/"):
+        name = reader.base + name
+    if reader.error or not seen or not _resolve(reader, name):
         return 0
     return seen
 

@@ -72,21 +72,23 @@ class Text(Codec):
                 if binascii.b2a_base64(value)[:-1] == raw:
                     return value
             else:
-                text = str(raw, "utf-8")
+                from lwm2m.formats.values import is_decimal, text
+
                 if is_text(kind):
-                    return text
+                    return text(raw)
+                number = str(raw, "utf-8")
                 if kind == _OBJLNK:
-                    oid, iid = text.split(":")
+                    oid, iid = number.split(":")
                     oid = int(oid)
                     iid = int(iid)
                     if oid >> 16 == iid >> 16 == 0:
                         return (oid, iid)
                 elif kind == _FLOAT:
-                    value = float(text)
-                    if value - value == 0 and text != ".":  # neither infinite nor "nan"
+                    value = float(number)
+                    if value - value == 0 and is_decimal(raw):  # not infinite
                         return value
                 else:
-                    value = int(text)
+                    value = int(number)
                     if kind == _BOOL:
                         if raw == b"0" or raw == b"1":
                             return value == 1

@@ -5,6 +5,7 @@ from micropython import const
 
 from lwm2m.formats.codec import is_text
 from lwm2m.formats.reader import Reader
+from lwm2m.formats.values import text
 
 _UINT = const(3)
 _FLOAT = const(4)
@@ -103,11 +104,10 @@ class TlvReader(Reader):
         n = end - start
         kind = flags & 15
         if is_text(kind):
-            try:
-                return str(buf[start:end], "utf-8")
-            except UnicodeError:
+            value = text(buf[start:end])
+            if value is None:
                 self.error = True
-                return None
+            return value
         if kind == _OPAQUE:
             return bytes(buf[start:end])
         if kind == _FLOAT:

@@ -31,11 +31,51 @@ def objlnk(raw):
 
 
 def text(raw):
-    """The str of UTF-8 bytes, None if they are not."""
+    """The str of UTF-8 bytes, None if they are not: overlong forms and surrogates, which
+    MicroPython takes, are none (RFC 3629 §3)."""
     try:
-        return str(raw, "utf-8")
+        value = str(raw, "utf-8")
     except UnicodeError:
         return None
+    if len(value) == len(raw):
+        return value  # ASCII
+    last = 0
+    for c in raw:
+        if (
+            (last == 0xE0 and c < 0xA0)
+            or (last == 0xED and c > 0x9F)
+            or (last == 0xF0 and c < 0x90)
+            or (last == 0xF4 and c > 0x8F)
+            or 0xC0 <= c < 0xC2
+            or c > 0xF4
+        ):
+            return None
+        last = c
+    return value
+
+
+def is_decimal(raw):
+    """True for the bytes of a decimal number: digits, a point, an exponent. MicroPython's float()
+    also takes one without digits."""
+    end = len(raw)
+    i = 1 if raw[:1] in (b"+", b"-") else 0
+    digits = 0
+    has_point = False
+    while i < end and (48 <= raw[i] <= 57 or (raw[i] == 46 and not has_point)):
+        if raw[i] == 46:
+            has_point = True
+        else:
+            digits += 1
+        i += 1
+    if digits and i < end and raw[i] | 32 == 101:
+        digits = 0
+        i += 1
+        if raw[i : i + 1] in (b"+", b"-"):
+            i += 1
+        while i < end and 48 <= raw[i] <= 57:
+            digits += 1
+            i += 1
+    return digits > 0 and i == end
 
 
 def utc_offset(text):

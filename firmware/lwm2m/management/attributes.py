@@ -4,6 +4,8 @@ for each server and path, and which of it is in force for an observation. Loaded
 
 from micropython import const
 
+from lwm2m.formats.values import is_decimal
+
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
 _URI_QUERY = const(15)
@@ -95,6 +97,8 @@ def parse(name, text, kind):
     for c in text.encode():
         if c not in b"0123456789+-.eE":
             return False
+    if threshold and not is_decimal(text.encode()):
+        return False
     try:
         value = float(text) if threshold else int(text)
     except ValueError:

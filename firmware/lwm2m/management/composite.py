@@ -17,19 +17,30 @@ _UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 _NOT_ACCEPTABLE = const(0x86)
+_INCOMPLETE = const(0x88)
 _UNSUPPORTED_FORMAT = const(0x8F)
 
 _OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 
 _DISCOVER = const(0)
+_READ = const(1)
 _WRITE = const(2)
+
+# The bits of Block2 that are not the number of the block
+_NUMBER_MASK = const(15)
 
 
 def composite(peer, message, out):
     """Carry out a FETCH or an iPATCH on the root. Returns the response code."""
     if message.code != _FETCH and message.code != _IPATCH:
         return _NOT_ALLOWED
+    if (
+        message.code == _FETCH
+        and message.block2 > _NUMBER_MASK
+        and message.payload == message.end
+    ):
+        return _read_further(peer, message, out)
     codec = peer.client.codec(message.format)
     if not codec or not codec.carries_paths:
         return _UNSUPPORTED_FORMAT
@@ -43,11 +54,14 @@ def composite(peer, message, out):
 def _read(peer, message, out, codec, reader):
     accept = message.accept if message.accept >= 0 else codec.ANSWER_FORMAT
     codec = peer.client.codec(accept)
-    if not codec or not codec.carries_paths:
+    # SenML-ETCH is for requests (RFC 8790 §3).
+    if not codec or not codec.carries_paths or codec.FORMAT != codec.ANSWER_FORMAT:
         return _NOT_ACCEPTABLE
     paths = read_paths(reader)
     if not paths:
         return _BAD_REQUEST
+    if _forbidden(peer, paths):
+        return _UNAUTHORIZED
     message.accept = accept
     if message.block2 < 0:
         if out.observe >= 0:
@@ -60,6 +74,39 @@ def _read(peer, message, out, codec, reader):
     from lwm2m.management.read_block import read_block
 
     return read_block(peer, message, out, codec, paths, 0, 0, None)
+
+
+def _read_further(peer, message, out):
+    # A further block of an answer, asked for without the paths
+    from lwm2m.management.composite_blocks import recall
+    from lwm2m.management.read_block import read_block
+
+    client = peer.client
+    accept = message.accept
+    if accept < 0:
+        codec = client.codec(message.format)
+        if codec and codec.carries_paths:
+            accept = codec.ANSWER_FORMAT
+    read = recall(peer, accept)
+    if not read:
+        return _INCOMPLETE
+    _, message.accept, paths = read
+    return read_block(peer, message, out, client.codec(message.accept), paths, 0, 0, None)
+
+
+def _forbidden(peer, paths):
+    # Whether there is something at or below the paths, of which the peer may read nothing
+    found = False
+    for path in paths:
+        for instance in peer.client.objects:
+            oid = instance.OID
+            iid = instance.iid
+            if (path and path[0] != oid) or (len(path) > 1 and path[1] != iid):
+                continue
+            if peer.allowed(oid, iid, _READ):
+                return False
+            found = True
+    return found
 
 
 def read_paths(reader):

@@ -26,6 +26,7 @@ def create(peer, message, out):
     if not cls:
         return _NOT_ALLOWED
     iid = -1
+    is_first = True
     values = {}
     if message.payload < message.end:
         codec = client.codec(message.format)
@@ -36,9 +37,13 @@ def create(peer, message, out):
         reader = codec.reader()
         reader.open(message.body, message.payload, message.end, message.path, 1)
         while reader.next():
-            if values and reader.iid != iid:
+            if not is_first and reader.iid != iid:
                 return _BAD_REQUEST
+            is_first = False
             iid = reader.iid
+            index = draft.index_of(reader.rid)
+            if index < 0 or not cls.RESOURCES[index + 1] & _W:
+                continue  # unknown, or for us to set: not processed, and no mistake
             code = stage(draft, reader, values, True)
             if code:
                 return code

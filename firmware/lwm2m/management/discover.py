@@ -12,10 +12,14 @@ _MULTI = const(0x80)
 _SLASH = const(0x2F)
 _GREATER = const(0x3E)
 
+# In the order of LwM2M 1.2 Core, table 7.3.2-1
+_ATTRIBUTES = ("pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax")
+
 
 def discover(peer, link, out, path, depth):
     """Write the links of what is at or below `path[:depth]`, with the codec `link`: versions,
-    dimensions, and the attributes that the asking server has written."""
+    dimensions, and the attributes that the asking server has written; the link of `path` has those
+    that it inherits, too."""
     link.begin()
     client = peer.client
     oid = path[0]
@@ -23,7 +27,7 @@ def discover(peer, link, out, path, depth):
     if depth == 1:
         link.object(out, client.find(oid) or client.classes[oid])
         if attributes:
-            _attach(out, attributes, (oid,))
+            _attach(out, attributes, (oid,), True)
     for instance in client.objects:
         iid = instance.iid
         if instance.OID != oid or (depth > 1 and iid != path[1]):
@@ -32,18 +36,18 @@ def discover(peer, link, out, path, depth):
             link.open(out, oid, iid)
             out.byte(_GREATER)
             if attributes:
-                _attach(out, attributes, (oid, iid))
+                _attach(out, attributes, (oid, iid), depth == 2)
         table = instance.RESOURCES
         for i in range(0, len(table), 3):
             rid = table[i]
             if (depth < 3 or rid == path[2]) and exists(instance, i):
                 link.open(out, oid, iid, rid)
                 out.byte(_GREATER)
-                if table[i + 1] & _MULTI and depth > 1:
+                if table[i + 1] & _MULTI:
                     out.put(b";dim=")
                     decimal(out, len(instance.value_at(i) or ()))
                 if attributes:
-                    _attach(out, attributes, (oid, iid, rid))
+                    _attach(out, attributes, (oid, iid, rid), depth == 3)
                 if depth == 3 and table[i + 1] & _MULTI:
                     for riid in instances(instance.value_at(i) or ()):
                         link.open(out, oid, iid, rid)
@@ -51,7 +55,7 @@ def discover(peer, link, out, path, depth):
                         decimal(out, riid)
                         out.byte(_GREATER)
                         if attributes:
-                            _attach(out, attributes, (oid, iid, rid, riid))
+                            _attach(out, attributes, (oid, iid, rid, riid), False)
                 if out.more:
                     return
 
@@ -68,8 +72,13 @@ def exists(instance, i):
     return instance.value_at(i) is not None
 
 
-def _attach(out, attributes, path):
-    if path in attributes:
-        found = attributes[path]
-        for name in found:
+def _attach(out, attributes, path, is_asked):
+    # Append the attributes of a path, in the order of the specification.
+    found = attributes.get(path, ())
+    if is_asked:
+        from lwm2m.management.attributes import inherited
+
+        found = inherited(attributes, path)
+    for name in _ATTRIBUTES:
+        if name in found:
             out.put(";%s=%s" % (name, found[name]))

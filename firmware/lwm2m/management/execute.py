@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from lwm2m.formats.values import text
+
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
 _UNSUPPORTED_FORMAT = const(0x8F)
@@ -42,9 +44,8 @@ def parse_arguments(buf, start, end):
                 pos += 1
             if pos == end:
                 return None
-            try:
-                args[digit] = str(buf[first:pos], "utf-8")
-            except UnicodeError:
+            args[digit] = text(buf[first:pos])
+            if args[digit] is None:
                 return None
             pos += 1
         if pos == end:

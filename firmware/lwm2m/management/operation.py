@@ -51,7 +51,10 @@ def operate(peer, message, out, instance, index, flags):
         right = _DELETE_RIGHT
     if not right:
         return _NOT_ALLOWED
-    if not peer.allowed(path[0], path[1] if depth > 1 else -1, right):
+    # What is wanted of an object shows nothing of its instances: everybody may write that.
+    if (right != _READ or depth > 1) and not peer.allowed(
+        path[0], path[1] if depth > 1 else -1, right
+    ):
         return _UNAUTHORIZED
     if right == _WRITE:
         from lwm2m.management.write import write

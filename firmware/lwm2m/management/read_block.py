@@ -37,6 +37,10 @@ def read_block(peer, message, out, codec, path, depth, flags, value):
             number <<= wanted - size  # the same place, in smaller blocks than asked for
         else:
             size = wanted
+    if not depth and not number:
+        from lwm2m.management.composite_blocks import remember
+
+        remember(peer, codec.FORMAT, path)
     for _ in range(_TRIES):
         # First its length: an ETag of that and of the last change tells the reader of a later
         # block when what it has no longer fits.

@@ -5,6 +5,7 @@ at all. Loaded with the first write.
 import sys
 from micropython import const
 
+from lwm2m.errors import Lwm2mError
 from lwm2m.formats.codec import instances
 from lwm2m.objects.base import Object
 
@@ -12,9 +13,12 @@ _BAD_REQUEST = const(0x80)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 
+_OBJLNK = const(8)
 _R = const(0x10)
 _W = const(0x20)
 _MULTI = const(0x80)
+
+_NULL_LINK = (65535, 65535)
 
 
 def stage(instance, reader, values, replace):
@@ -54,13 +58,16 @@ def apply(client, staged):
     refuses, what was already stored goes back, and its exception goes on."""
     for instance, values in staged:
         for index in values:
-            if values[index] is not None:
-                instance.check(instance.RESOURCES[index], values[index])
+            value = values[index]
+            if value is not None:
+                if not _linked(client, instance.RESOURCES[index + 1], value):
+                    raise Lwm2mError(_BAD_REQUEST)
+                instance.check(instance.RESOURCES[index], value)
     done = []
     try:
         for instance, values in staged:
             table = instance.RESOURCES
-            for index in values:
+            for index in sorted(values):
                 if table[index + 1] & _R:
                     old = instance.value_at(index)
                 else:
@@ -78,6 +85,16 @@ def apply(client, staged):
     for instance, index, old, value in done:
         if value != old:
             client.notify(instance.OID, instance.iid, instance.RESOURCES[index])
+
+
+def _linked(client, flags, value):
+    # Whether the object links in a value name instances that are there, or nothing.
+    if flags & 15 != _OBJLNK:
+        return True
+    for link in [value[riid] for riid in instances(value)] if flags & _MULTI else (value,):
+        if link != _NULL_LINK and not client.find(link[0], link[1]):
+            return False
+    return True
 
 
 def _store(instance, index, value):

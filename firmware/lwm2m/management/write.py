@@ -2,16 +2,19 @@
 
 from micropython import const
 
+from lwm2m.formats.codec import instances
 from lwm2m.management.transaction import apply, stage
 
 _CHANGED = const(0x44)
 _BAD_REQUEST = const(0x80)
+_NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 _UNSUPPORTED_FORMAT = const(0x8F)
 
 _TEXT = const(0)
 _LINK = const(40)
 
+_R = const(0x10)
 _W = const(0x20)
 _MANDATORY = const(0x100)
 
@@ -28,6 +31,11 @@ def write(peer, message, instance, index, flags, replace):
         return open_stream(peer, message).receive(message, 0)
     if index >= 0 and not flags & _W:
         return _NOT_ALLOWED
+    if depth == 4:
+        # A new resource instance comes with a write of its resource.
+        old = instance.value_at(index) if flags & _R else None
+        if flags & _R and (old is None or path[3] not in instances(old)):
+            return _NOT_FOUND
     # A server that names no format for a single value means text.
     codec = client.codec(message.format if message.format >= 0 or depth < 3 else _TEXT)
     if not codec or codec.FORMAT == _LINK or not codec.fits(depth, flags):
@@ -43,6 +51,8 @@ def write(peer, message, instance, index, flags, replace):
             return _BAD_REQUEST
         if depth == 4 and reader.riid != path[3]:
             return _BAD_REQUEST
+        if depth == 2 and reader.rid >= 0 and instance.index_of(reader.rid) < 0:
+            continue  # an optional resource that we do not have
         code = stage(instance, reader, values, replace and depth < 4)
         if code:
             return code

@@ -27,6 +27,9 @@ from tests.ports import free_port
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
 PLACE = FETCHED / "leshan"
+# The newest libraries, which have no demo server on Maven Central, with a server of ours
+NEWEST = HERE / "newest"
+NEWEST_PLACE = FETCHED / "leshan-newest"
 START_S = 60.0
 RESOLVE_S = 300.0
 
@@ -43,34 +46,34 @@ JVM = [
 Json = dict[str, Any]
 
 
-def leshan() -> list[str]:
-    """The beginning of a command: java with its options and the class path."""
-    if reason := _missing():
+def leshan(project: Path = HERE, place: Path = PLACE) -> list[str]:
+    """The beginning of a command: java with its options and the class path of a Maven project."""
+    if reason := _missing(project, place):
         pytest.skip(reason)
-    return ["java", *JVM, "-cp", f"{PLACE / 'classes'}:{PLACE / 'lib'}/*"]
+    return ["java", *JVM, "-cp", f"{place / 'classes'}:{place / 'lib'}/*"]
 
 
 @functools.cache
-def _missing() -> str:
+def _missing(project: Path, place: Path) -> str:
     """Why Leshan cannot be run here; empty when it can, and everything is in place."""
     if not shutil.which("java"):
         return "java is not here: apt install openjdk-17-jdk-headless maven"
-    PLACE.mkdir(parents=True, exist_ok=True)
-    with (PLACE / "lock").open("w") as lock:
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _resolve()
+        return _resolve(project, place)
 
 
-def _resolve() -> str:
-    """Bring the jars and compile our client, unless it has been done since they changed."""
-    done = PLACE / "done"
-    sources = [HERE / "pom.xml", *(HERE / "src").iterdir()]
+def _resolve(project: Path, place: Path) -> str:
+    """Bring the jars and compile our program, unless it has been done since they changed."""
+    done = place / "done"
+    sources = [project / "pom.xml", *(project / "src").iterdir()]
     if done.exists() and done.stat().st_mtime > max(file.stat().st_mtime for file in sources):
         return ""
     if not shutil.which("mvn") or not shutil.which("javac"):
         return "mvn or javac is not here: apt install maven openjdk-17-jdk-headless"
-    shutil.rmtree(PLACE / "lib", ignore_errors=True)
-    command = ["mvn", "-B", "-q", "-f", str(HERE / "pom.xml"), "package"]
+    shutil.rmtree(place / "lib", ignore_errors=True)
+    command = ["mvn", "-B", "-q", "-f", str(project / "pom.xml"), "package"]
     try:
         result = subprocess.run(
             command, capture_output=True, text=True, timeout=RESOLVE_S, check=False
@@ -241,14 +244,11 @@ class Events:
         return await self.wait("COAPLOG", lambda it: not it["incoming"] and it["code"] == code)
 
 
-class LeshanClient(Program):
-    """A client on Leshan's library (src/InteropClient.java). Use it as ``async with``."""
+class JavaProgram(Program):
+    """A program of ours on Leshan's libraries, told what to do line by line."""
 
-    def __init__(self, uri: str, endpoint: str, folder: Path, lifetime_s: int = 60) -> None:
-        words = [uri, endpoint, str(lifetime_s), str(MODELS)]
-        super().__init__(
-            [*leshan(), "InteropClient", *words], folder=folder, stdin=asyncio.subprocess.PIPE
-        )
+    def __init__(self, command: list[str], folder: Path) -> None:
+        super().__init__(command, folder=folder, stdin=asyncio.subprocess.PIPE)
 
     async def tell(self, line: str) -> None:
         """Write one line for it to obey."""
@@ -256,9 +256,53 @@ class LeshanClient(Program):
         self.process.stdin.write(f"{line}\n".encode())
         await self.process.stdin.drain()
 
+
+class LeshanClient(JavaProgram):
+    """A client on Leshan's library (src/InteropClient.java). Use it as ``async with``."""
+
+    def __init__(self, uri: str, endpoint: str, folder: Path, lifetime_s: int = 60) -> None:
+        words = [uri, endpoint, str(lifetime_s), str(MODELS)]
+        super().__init__([*leshan(), "InteropClient", *words], folder)
+
     async def deregister(self) -> int:
         """End its input, at which it de-registers. Returns its exit code."""
         assert self.process.stdin
         self.process.stdin.close()
         async with asyncio.timeout(PATIENCE_S):
             return await self.process.wait()
+
+
+class ManagingServer(JavaProgram):
+    """A server on the newest libraries (newest/src/ManagingServer.java). Use it as
+    ``async with``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.uri = f"coap://127.0.0.1:{self.port}"
+        words = [str(self.port), str(MODELS)]
+        super().__init__([*leshan(NEWEST, NEWEST_PLACE), "ManagingServer", *words], folder)
+
+    async def line(self, start: str, after: int = 0) -> str:
+        """The first line that begins with a word, of those printed after `after` characters."""
+        try:
+            async with asyncio.timeout(START_S):
+                while True:
+                    for line in self.output[after:].splitlines(keepends=True):
+                        if line.startswith(f"{start} ") and line.endswith("\n"):
+                            return line.strip()
+                    assert self.process.returncode is None, self.output
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"no line {start!r} in {self.output[after:]}")
+
+    async def ask(self, line: str, answer: str) -> tuple[str, dict[str, str]]:
+        """Obey `line`: the code and the values by path of the line that begins with `answer`."""
+        after = len(self.output)
+        await self.tell(line)
+        words = (await self.line(answer, after)).split(" ")
+        return words[1], dict(word.split("=", 1) for word in words[2:])
+
+    async def notified(self, after: int) -> dict[str, str]:
+        """The values by path of the next notification."""
+        words = (await self.line("notified", after)).split(" ")
+        return dict(word.split("=", 1) for word in words[1:])

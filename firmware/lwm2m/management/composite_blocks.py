@@ -1,0 +1,32 @@
+"""The paths of composite reads whose answers take several blocks: a peer may ask for the further
+blocks of a FETCH without its payload (RFC 7959 §3.3). Loaded with the first such answer.
+"""
+
+from micropython import const
+
+# How many reads are remembered, of all peers together. Each takes as much as its paths, which are
+# no more than `body_limit` bytes of a request name.
+_REMEMBERED = const(4)
+
+# (peer, content format of the answer, paths), the newest last
+_reads = []
+
+
+def remember(peer, format, paths):
+    """Keep the `paths` of an answer to `peer`: its former ones in this format are forgotten."""
+    for i in range(len(_reads)):
+        if _reads[i][0] is peer and _reads[i][1] == format:
+            _reads.pop(i)
+            break
+    _reads.append((peer, format, paths))
+    if len(_reads) > _REMEMBERED:
+        _reads.pop(0)
+
+
+def recall(peer, format):
+    """(peer, format, paths) of the newest read of `peer` in this format, -1 for any; else None."""
+    for i in range(len(_reads) - 1, -1, -1):
+        read = _reads[i]
+        if read[0] is peer and (format < 0 or format == read[1]):
+            return read
+    return None
