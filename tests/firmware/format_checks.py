@@ -262,7 +262,7 @@ NEW = (
     (4, BOOL, True),
     (5, OPAQUE, BYTES[6]),
     (6, TIME, 1 << 31),
-    (7, OBJLNK, (9999, 1)),
+    (7, OBJLNK, (9999, 0)),
     (8, INT | MULTI, {2: 8, 300: -9}),
     (11, CORELNK, "</2>"),
 )
@@ -328,9 +328,9 @@ def check_writes(codec, records, single_payload, bad):
                 code = put(PUT, "/9999/0/%d" % rid, b[:n])
                 assert code in (0x80, CHANGED), hex(code)
             part.__init__(**{NAMES[rid]: value})
-    b = single_payload(INT | MULTI, {4: 70}, (9999, 0, 8, 4), 4)
-    eq(put(PUT, "/9999/0/8/4", b), CHANGED)
-    eq(part.list, {2: 8, 300: -9, 4: 70})
+    b = single_payload(INT | MULTI, {300: 70}, (9999, 0, 8, 300), 4)
+    eq(put(PUT, "/9999/0/8/300", b), CHANGED)
+    eq(part.list, {2: 8, 300: 70})
     # another resource than that of the path, of another type, or not to be written
     b = single_payload(STR, "x", (9999, 0, 0, 0), 3)
     eq(put(PUT, "/9999/0/1", b), 0x80)

@@ -19,6 +19,7 @@ from wire import (
     segments,
 )
 
+from lwm2m.objects.device import Device
 from lwm2m.types import BOOL, CORELNK, FLOAT, MULTI, OBJLNK, OPAQUE, STR, UINT
 
 
@@ -107,6 +108,8 @@ def decoded(flags, item):
 def bench_of(instance):
     bench = Bench()
     bench.it = bench.client.add(instance)
+    if instance.OID != Device.OID:
+        bench.client.add(Device())  # what object links name
     return bench.registered()
 
 

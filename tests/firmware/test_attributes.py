@@ -245,10 +245,10 @@ def test_discover_lists_what_is_written_where():
     eq(found[LEVEL], {"gt": "25", "lt": "10.5"})
     eq(found["/26250/1"], {})
     found = listed(far, "/26250/0")
-    eq(found["/26250/0"], {"pmax": "60"})
+    eq(found["/26250/0"], {"pmin": "1", "pmax": "60"})  # what is asked for shows what it inherits
     eq(found[LEVEL], {"gt": "25", "lt": "10.5"})
     found = listed(far, LIST)
-    eq(found, {LIST: {"pmin": "3"}, LIST + "/0": {}, LIST + "/1": {"st": "2"}})
+    eq(found, {LIST: {"pmin": "3", "pmax": "60"}, LIST + "/0": {}, LIST + "/1": {"st": "2"}})
 
 
 def test_attributes_of_what_is_not_there():

@@ -311,7 +311,8 @@ def test_random_values_of_the_test_object_can_be_read_and_written_back():
         eq(execute(bench, "/3442/0/1"), CHANGED)
         for rid in INITIAL:
             value = get(bench, "/3442/0/%d" % rid)
-            eq((rid, put(bench, "/3442/0/%d" % rid, value)), (rid, CHANGED))
+            if rid != 170:  # a link to nothing, which a server may not write
+                eq((rid, put(bench, "/3442/0/%d" % rid, value)), (rid, CHANGED))
             if rid == 125:
                 seen.add(value.bit_length() if hasattr(value, "bit_length") else value > 1 << 32)
             many = get(bench, "/3442/0/%d" % (rid + 1000))

@@ -133,11 +133,13 @@ def test_write_to_what_is_not_there_is_4_04():
             refused(bench, NOT_FOUND, method, path, b"1", format=TEXT)
 
 
-def test_write_of_an_unknown_resource_of_an_instance_changes_nothing():
+def test_write_of_an_unknown_resource_of_an_instance_is_ignored():
     bench = made()
     payload = b"\xc1\x01\x2a\xc1\x63\x01"
-    refused(bench, NOT_FOUND, POST, "/26241/0", payload, format=TLV)
-    refused(bench, NOT_FOUND, PUT, "/26241/0", b"\xc1\x00x" + payload, format=TLV)
+    eq(code(bench, POST, "/26241/0", payload, format=TLV), CHANGED)
+    eq((bench.thing.name, bench.thing.level), ("thing", 42))
+    eq(code(bench, PUT, "/26241/0", b"\xc1\x00x" + payload, format=TLV), CHANGED)
+    eq((bench.thing.name, bench.thing.level, bench.thing.wide), ("x", 42, None))
 
 
 def test_write_to_read_only_is_4_05():

@@ -84,5 +84,3 @@ async def test_f_01_a_composite_observation_of_the_whole_device_comes_in_blocks(
         assert len(told) == len(first)
         code, _ = await server.ask(f"cancel {endpoint}", "cancelled")
         assert code == "CONTENT(205)"
-
-

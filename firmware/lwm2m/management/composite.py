@@ -35,11 +35,7 @@ def composite(peer, message, out):
     """Carry out a FETCH or an iPATCH on the root. Returns the response code."""
     if message.code != _FETCH and message.code != _IPATCH:
         return _NOT_ALLOWED
-    if (
-        message.code == _FETCH
-        and message.block2 > _NUMBER_MASK
-        and message.payload == message.end
-    ):
+    if message.code == _FETCH and message.block2 > _NUMBER_MASK and message.payload == message.end:
         return _read_further(peer, message, out)
     codec = peer.client.codec(message.format)
     if not codec or not codec.carries_paths:
