@@ -529,16 +529,8 @@ def test_s_14_a_time_in_cbor_may_be_a_date():
         payload = b"\xc0\x78" + bytes((len(date),)) + date.encode()
         eq((date, put(bench, path, payload, CBOR)), (date, CHANGED))
         eq((date, text(bench, path)), (date, str(seconds).encode()))
-    eq(
-        put(
-            bench,
-            path,
-            b"\xa1\x83\x19\x0d\x72\x00\x18\xa0\xc0\x742024-06-01T00:00:00Z",
-            LWM2M_CBOR,
-        ),
-        CHANGED,
-        CON,
-    )
+    payload = b"\xa1\x83\x19\x0d\x72\x00\x18\xa0\xc0\x742024-06-01T00:00:00Z"
+    eq(put(bench, path, payload, LWM2M_CBOR), CHANGED)
     eq(text(bench, path), b"1717200000")
     for date in (
         "2024-06-01",

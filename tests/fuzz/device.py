@@ -10,6 +10,7 @@ from lwm2m.formats.opaque import Opaque
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlJson
 from lwm2m.formats.text import Text
+from lwm2m.management.composite_blocks import reads
 from lwm2m.objects.base import Lwm2mError, Object
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
@@ -345,6 +346,7 @@ class Subject:
                 client.add(instance)
         client.objects = list(client.objects)
         self.registration.created = []
+        reads.clear()
         self.registration.attributes.clear()
         for thing in self.things:
             thing.restore()

@@ -9,24 +9,24 @@ from micropython import const
 _REMEMBERED = const(4)
 
 # (peer, content format of the answer, paths), the newest last
-_reads = []
+reads = []
 
 
 def remember(peer, format, paths):
     """Keep the `paths` of an answer to `peer`: its former ones in this format are forgotten."""
-    for i in range(len(_reads)):
-        if _reads[i][0] is peer and _reads[i][1] == format:
-            _reads.pop(i)
+    for i in range(len(reads)):
+        if reads[i][0] is peer and reads[i][1] == format:
+            reads.pop(i)
             break
-    _reads.append((peer, format, paths))
-    if len(_reads) > _REMEMBERED:
-        _reads.pop(0)
+    reads.append((peer, format, paths))
+    if len(reads) > _REMEMBERED:
+        reads.pop(0)
 
 
 def recall(peer, format):
     """(peer, format, paths) of the newest read of `peer` in this format, -1 for any; else None."""
-    for i in range(len(_reads) - 1, -1, -1):
-        read = _reads[i]
+    for i in range(len(reads) - 1, -1, -1):
+        read = reads[i]
         if read[0] is peer and (format < 0 or format == read[1]):
             return read
     return None
