@@ -265,8 +265,10 @@ async def test_int_228_write_on_a_resource_instance_in_every_format(device: Devi
         await device.write("/16/0/0/1", f"in {form}", format=form)
         assert await device.read("/16/0/0") == IDENTITY | {1: f"in {form}"}
     for form in TREES:
-        # One that is not there is added, nothing else is touched.
-        await device.write("/16/0/0/9", "new", format=form)
+        with pytest.raises(NotFound):
+            await device.write("/16/0/0/9", "new", format=form)
+        # One that is not there is added by a write of the resource, nothing else is touched.
+        await device.write("/16/0/0", {9: "new"}, update=True, format=form)
         assert await device.read("/16/0/0") == IDENTITY | {1: "in lwm2m-cbor", 9: "new"}
         await device.write("/16/0/0", IDENTITY | {1: "in lwm2m-cbor"}, format=form)
 
@@ -397,7 +399,6 @@ async def test_int_256_write_failures_in_every_format_change_nothing(
         instances: list[tuple[type[Exception], dict[int, Any]]] = [
             (MethodNotAllowed, {2: 99, 0: 123}),
             (MethodNotAllowed, {0: 123, 2: 99}),
-            (NotFound, {2: 99, 99: 1}),
             (BadRequest, {2: 99, 1: 1 << 40}),
             (BadRequest, {2: 99, 7: "Z"}),
         ]
@@ -660,8 +661,9 @@ async def test_int_270_what_cannot_be_created_or_deleted_is_refused_and_nothing_
         (Code.BAD_REQUEST, POST, "/16", good.replace(b'"x"', b"7"), SENML_JSON),
         (Code.BAD_REQUEST, POST, "/16", good[:-1], SENML_JSON),
         (Code.BAD_REQUEST, POST, "/16", good.replace(b"16", b"19"), SENML_JSON),
-        (Code.NOT_FOUND, POST, "/16", good.replace(b"0/0", b"9"), SENML_JSON),
-        (Code.METHOD_NOT_ALLOWED, POST, "/16", good.replace(b"0/0", b"3"), SENML_JSON),
+        # What is unknown or read-only is not processed, and then what is mandatory is missing.
+        (Code.BAD_REQUEST, POST, "/16", good.replace(b"0/0", b"9"), SENML_JSON),
+        (Code.BAD_REQUEST, POST, "/16", good.replace(b"0/0", b"3"), SENML_JSON),
         (Code.UNSUPPORTED_CONTENT_FORMAT, POST, "/16", b"x", TEXT),
         (Code.METHOD_NOT_ALLOWED, POST, "/3", b"", TLV),
         (Code.METHOD_NOT_ALLOWED, POST, "/3303", b"", TLV),

@@ -246,7 +246,7 @@ async def test_int_1600_and_1605_querying_and_setting_the_portfolio(
 
 
 async def test_int_1620_more_instances_of_a_resource_of_the_portfolio(device: Device) -> None:
-    await device.write("/16/0/0/4", "Host Device #5")
+    await device.write("/16/0/0", {4: "Host Device #5"}, update=True)
     assert await device.read("/16/0/0") == IDENTITY | {4: "Host Device #5"}
     assert told(await device.discover("/16/0"))["/16/0/0"] == {"dim": "5"}
 

@@ -207,7 +207,8 @@ VALUES: list[tuple[int, Any]] = [
     (5, bytes(range(256))),
     (6, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
     (6, datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)),
-    (7, ObjLink(0, 65535)),
+    (7, ObjLink(1, 0)),
+    (7, ObjLink(65535, 65535)),
     (8, {}),
     (8, {0: 1, 65534: -1, 300: 70000}),
 ]
