@@ -1,6 +1,8 @@
 """What other devices, servers and test suites have asked for, by the numbers of docs/cases.md."""
 
-from test_loopback import (
+from bench import Bench, Far
+from testing import eq
+from wire import (
     BLOCK1,
     BLOCK2,
     CHANGED,
@@ -15,15 +17,14 @@ from test_loopback import (
     OBSERVE,
     POST,
     PUT,
+    SENML_CBOR,
+    SENML_JSON,
     TEXT,
     TLV,
     URI_PATH,
     URI_QUERY,
-    Bench,
-    Far,
     encode,
 )
-from testing import eq
 
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.json import Json
@@ -38,7 +39,7 @@ from lwm2m.types import INT, MANDATORY, RW, STR, R
 
 BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, NOT_ALLOWED = 0x80, 0x81, 0x84, 0x85
 CONTINUE, NOT_ACCEPTABLE, INCOMPLETE = 0x5F, 0x86, 0x88
-JSON, SENML_JSON, SENML_CBOR, CBOR, LWM2M_CBOR = 11543, 110, 112, 60, 11544
+JSON, CBOR, LWM2M_CBOR = 11543, 60, 11544
 
 T = "/3442/0"
 
