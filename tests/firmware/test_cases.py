@@ -1,6 +1,6 @@
 """What other devices, servers and test suites have asked for, by the numbers of docs/cases.md."""
 
-from bench import Bench, Far
+from bench import Bench, ScriptedServer
 from testing import eq
 from wire import (
     BLOCK1,
@@ -174,7 +174,7 @@ def test_f_01_a_further_block_of_nothing_is_4_08():
 
 def test_f_01_each_peer_reads_on_what_it_has_asked_for():
     bench = made(mtu=256)
-    far = Far(bench)
+    far = ScriptedServer(bench)
     bench.add_server(far)
     far.accept_register("/rd/2")
     settle(bench, far)
@@ -338,7 +338,7 @@ def test_f_08_a_resource_instance_that_is_not_there_is_not_written():
 def guarded():
     """Two servers, of which the second may do nothing with objects 3 and 3442."""
     bench = made()
-    far = Far(bench)
+    far = ScriptedServer(bench)
     bench.add_server(far)
     far.accept_register("/rd/2")
     for oid in (1, 3, 3442):
