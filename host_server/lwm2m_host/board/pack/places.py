@@ -46,17 +46,21 @@ class Places:
         groups: Groups,
         names: Names,
         imported: Iterable[str] = (),
+        *,
+        core: str = "",
     ) -> None:
         package = package_of(modules)
         self.package = package
+        self.core = core or package  # the name of the place that is loaded first
         self.modules = modules
         self.all: dict[str, Place] = {}
         self.of: dict[str, Place] = {}
         self.outer_names: dict[tuple[str, str], str] = {}
         self.flat = _flat_rooms(modules, groups, imported)
         for group, members in groups.members.items():
-            name = package if group == CORE else f"{package}._{group}"
-            file = f"{package}/__init__" if group == CORE else f"{package}/_{group}"
+            name, file = f"{package}._{group}", f"{package}/_{group}"
+            if group == CORE:
+                name, file = core or package, core or f"{package}/__init__"
             self._add(Place(name, file, [modules[member] for member in members]))
         for name, module in modules.items():
             if name not in groups.of:
