@@ -87,7 +87,9 @@ def make(root: Path, tree: Path, out: Path) -> Made:
     frozen, name = tools.freeze(mpy)
     # In tracebacks it has the name of its build.
     frozen = frozen.replace(f"MP_QSTR_{tools.escape(_FILE)}", f"MP_QSTR_{tools.escape(called)}")
-    strings = {tools.escape(string): string for string in {*_strings(text), called, *packed.aliases}}
+    strings = {
+        tools.escape(string): string for string in {*_strings(text), called, *packed.aliases}
+    }
     frozen = source.without_odd_constants(frozen, strings)
     outside = [name for name in packed.of if packed.of[name] != core]
     derivable = naming.derivable(firmware) | naming.bases(firmware, outside)
@@ -101,7 +103,10 @@ def make(root: Path, tree: Path, out: Path) -> Made:
     _write(modules / f"{NAME}.c", code)
     _write(modules / "micropython.mk", _MAKE)
     _write(modules / "micropython.cmake", _CMAKE)
-    _write(modules.parent / "micropython.cmake", f"include(${{CMAKE_CURRENT_LIST_DIR}}/{NAME}/micropython.cmake)\n")
+    _write(
+        modules.parent / "micropython.cmake",
+        f"include(${{CMAKE_CURRENT_LIST_DIR}}/{NAME}/micropython.cmake)\n",
+    )
     _others(packed, core, out)
     building.keep_map(packed, root)
     _write(out / "manifest.py", _MANIFEST)

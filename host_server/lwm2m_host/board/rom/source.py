@@ -27,13 +27,27 @@ NAME = "lwm2m"
 MODULES = {
     name: f"mp_module_{name}"
     for name in (
-        "array", "binascii", "errno", "gc", "io", "json", "math", "os", "random", "select",
-        "socket", "struct", "sys", "time",
+        "array",
+        "binascii",
+        "errno",
+        "gc",
+        "io",
+        "json",
+        "math",
+        "os",
+        "random",
+        "select",
+        "socket",
+        "struct",
+        "sys",
+        "time",
     )  # fmt: skip
 }
 CLASSES = {("array", "array"): "mp_type_array"}
 ATTRIBUTES = {"time.ticks_ms": "mp_time_ticks_ms_obj"}
-_SLOTS = "make_new print call unary_op binary_op attr subscr iter buffer locals_dict parent".split()
+_SLOTS = (
+    "make_new print call unary_op binary_op attr subscr iter buffer locals_dict parent".split()
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Refuse = Callable[[int, str], NoReturn]
@@ -46,7 +60,9 @@ def version_of(tree: Path) -> tuple[int, int, int]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}: no sources of MicroPython") from None
-    found = [re.search(rf"MICROPY_VERSION_{part} (\d+)", text) for part in ("MAJOR", "MINOR", "MICRO")]
+    found = [
+        re.search(rf"MICROPY_VERSION_{part} (\d+)", text) for part in ("MAJOR", "MINOR", "MICRO")
+    ]
     if not all(found):
         raise BuildError(f"{path}: no version of MicroPython in it")
     major, minor, micro = (int(match[1]) for match in found if match)
@@ -214,6 +230,7 @@ class Writer:
         self._derivable = derivable
         self._refuse = refuse
         self._special: dict[str, bool] = {}
+        self._dictionaries = 0  # that are filled while the program runs
         self.globals: dict[str, str] = {}
         self.in_ram: list[str] = []
 
@@ -235,6 +252,7 @@ class Writer:
             for name, rom in sorted(aliases.items())
         ]
         replaced = {"NAME": NAME, "MODULE": self._name, "BUILD": build}
+        replaced["DICTIONARIES"] = str(max(1, self._dictionaries))
         replaced["ALIASES"] = "\n".join(lines)
         head, tail = _HEAD, _TAIL
         for key, value in replaced.items():
@@ -286,6 +304,9 @@ class Writer:
             return f"MP_ROM_PTR(&{ATTRIBUTES[ast.unparse(node)]})"
         try:
             match node:
+                case ast.Dict([], []):
+                    self._dictionaries += 1
+                    return f"MP_ROM_PTR(&MP_STATE_VM(lwm2m_rom_dicts[{self._dictionaries - 1}]))"
                 case ast.Call(ast.Name("bytearray"), [size], []):
                     return self._values.buffer(int(evaluate(size)))
                 case ast.Tuple():
@@ -348,7 +369,9 @@ class Writer:
             self._refuse(node.lineno, f"class {node.name}: the base {base} is not known in C")
         self._values.dictionary(f"rom_dict_{name}", scope)
         special = bool(accessors) or self._special.get(base or "", False)
-        special = special or bool({"__get__", "__set__", "__getattr__", "__setattr__"} & set(scope))
+        special = special or bool(
+            {"__get__", "__set__", "__getattr__", "__setattr__"} & set(scope)
+        )
         self._special[node.name] = special
         flags = "ROM_CLASS" + (" | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS" if special else "")
         parent = "NULL"
@@ -364,9 +387,7 @@ class Writer:
         )
         self.globals[node.name] = f"MP_ROM_PTR(&rom_type_{node.name})"
 
-    def _decorated(
-        self, node: Function, function: str, accessors: dict[str, list[str]]
-    ) -> str:
+    def _decorated(self, node: Function, function: str, accessors: dict[str, list[str]]) -> str:
         if not node.decorator_list:
             return function
         if len(node.decorator_list) > 1:
@@ -504,6 +525,9 @@ const mp_module_context_t rom_context = {
 """
 
 _TAIL = """
+// Dictionaries that are filled while the program runs: where the garbage collector looks
+MP_REGISTER_ROOT_POINTER(mp_obj_dict_t lwm2m_rom_dicts[@DICTIONARIES@]);
+
 // Modules that are this one, or the package under the name of an inner one
 static const struct {
     qstr_short_t name;
@@ -526,6 +550,9 @@ static mp_obj_t rom_init(void) {
         // Somebody imports this one first: the package imports it too.
         mp_import_name(MP_QSTR_@NAME@, mp_const_none, MP_OBJ_NEW_SMALL_INT(0));
         return mp_const_none;
+    }
+    for (size_t i = 0; i < @DICTIONARIES@; i++) {
+        mp_obj_dict_init(&MP_STATE_VM(lwm2m_rom_dicts[i]), 0);
     }
     mp_obj_t found = package->value;
     for (size_t i = 0; i < MP_ARRAY_SIZE(rom_aliases); i++) {
