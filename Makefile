@@ -14,7 +14,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files pack pack-tests test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files pack pack-tests rom test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -30,6 +30,9 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 
 pack: setup ## pack the firmware into few, smaller modules: build/packed, with the sizes
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack
+
+rom: setup ## the firmware as constants of C for a MicroPython of your own (MICROPYTHON_TREE=its sources): build/rom
+	@$(PYTHON_BIN) -m lwm2m_host.board.rom --micropython "$(MICROPYTHON_TREE)"
 
 # The tests of the firmware in terms of the packed one too
 pack-tests: setup

@@ -21,7 +21,6 @@ from ...checkout import find_root
 from ...errors import Lwm2mError
 from .. import building as compiling
 from ..errors import BuildError
-from ..modules import package_modules
 from ..pack import __main__ as pack_command
 from ..pack import building
 from ..pack import names as naming
@@ -96,7 +95,7 @@ def make(root: Path, tree: Path, out: Path) -> Made:
     writer = Writer(ast.parse(text), frozen, name, tools, derivable, refuse)
     aliases = {name: name in packed.of for name in packed.aliases}
     code = writer.write(aliases, packed.id)
-    number = "(MICROPY_MAKE_VERSION(%d, %d, %d))" % version
+    number = f"MICROPY_MAKE_VERSION({', '.join(map(str, version))})"
     code = f"#define ROM_VERSION {number}\n{code}"
     lines = [f"Q({string})" for string in source.names_to_declare(code, strings)]
     _write(modules / "qstrdefs.h", "// Names that are no identifiers\n" + "\n".join(lines) + "\n")

@@ -41,13 +41,23 @@ MODULES = {
         "struct",
         "sys",
         "time",
-    )  # fmt: skip
+    )
 }
 CLASSES = {("array", "array"): "mp_type_array"}
 ATTRIBUTES = {"time.ticks_ms": "mp_time_ticks_ms_obj"}
-_SLOTS = (
-    "make_new print call unary_op binary_op attr subscr iter buffer locals_dict parent".split()
-)
+_SLOTS = [
+    "make_new",
+    "print",
+    "call",
+    "unary_op",
+    "binary_op",
+    "attr",
+    "subscr",
+    "iter",
+    "buffer",
+    "locals_dict",
+    "parent",
+]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Refuse = Callable[[int, str], NoReturn]
@@ -86,7 +96,7 @@ class Tools:
     def __init__(self, tree: Path) -> None:
         self._strings = _load("makeqstrdata", tree / "py" / "makeqstrdata.py")
         sys.modules["makeqstrdata"] = self._strings
-        self._tool = _load("mpytool", tree / "tools" / "mpy-tool.py")
+        self._tool: Any = _load("mpytool", tree / "tools" / "mpy-tool.py")
 
     def escape(self, text: str) -> str:
         """A name as it is in MP_QSTR_…"""
@@ -105,11 +115,17 @@ class Tools:
             tool.config.MICROPY_QSTR_BYTES_IN_HASH = 2
             tool.global_qstrs = tool.GlobalQStrList()
             tool.RawCode.escaped_names = set()
-            for counter in (
-                "bc_content qstr_content raw_code_count raw_code_content const_str_content "
-                "const_int_content const_obj_content const_table_qstr_content "
-                "const_table_ptr_content"
-            ).split():
+            for counter in [
+                "bc_content",
+                "qstr_content",
+                "raw_code_count",
+                "raw_code_content",
+                "const_str_content",
+                "const_int_content",
+                "const_obj_content",
+                "const_table_qstr_content",
+                "const_table_ptr_content",
+            ]:
                 setattr(tool, counter, 0)
             module = tool.read_mpy(str(mpy))
             out = io.StringIO()
@@ -165,7 +181,8 @@ def without_odd_names(text: str) -> str:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             odd = not is_safe(node.value) and node.value != ""
             if odd and len(node.value.encode()) <= _INTERNED:
-                assert node.end_lineno and node.end_col_offset
+                assert node.end_lineno
+                assert node.end_col_offset
                 begin = starts[node.lineno - 1] + node.col_offset
                 edits.append((begin, starts[node.end_lineno - 1] + node.end_col_offset))
     for begin, end in sorted(edits, reverse=True):
@@ -272,10 +289,10 @@ class Writer:
                     self.globals[alias.asname or alias.name] = symbol
             case ast.ImportFrom():
                 for alias in node.names:
-                    symbol = CLASSES.get((node.module or "", alias.name))
-                    if symbol is None:
+                    cls = CLASSES.get((node.module or "", alias.name))
+                    if cls is None:
                         self._refuse(node.lineno, f"{ast.unparse(node)} is not known in C")
-                    self.globals[alias.asname or alias.name] = f"MP_ROM_PTR(&{symbol})"
+                    self.globals[alias.asname or alias.name] = f"MP_ROM_PTR(&{cls})"
             case ast.Assign([ast.Name(name)], value):
                 self.globals[name] = self._value(value, {}, node.lineno)
             case ast.FunctionDef() | ast.AsyncFunctionDef():

@@ -65,7 +65,7 @@ def hash_of(data: bytes) -> int:
     return number
 
 
-def kept_hash(data: bytes, size: int) -> int:
+def stored_hash(data: bytes, size: int) -> int:
     """The hash as a port keeps it in `size` bytes."""
     return hash_of(data) & ((1 << 8 * size) - 1) or 1
 
@@ -102,7 +102,7 @@ class Values:
             case int():
                 return self._integer(value)
             case float():
-                text = f"static const struct {{mp_obj_base_t base; mp_float_t value;}} rom_%d"
+                text = "static const struct {mp_obj_base_t base; mp_float_t value;} rom_%d"
                 return self._define(text + f" = {{{{&mp_type_float}}, (mp_float_t){value!r}}};")
             case str() if value.isidentifier() and value.isascii():
                 return self.name(value)
@@ -156,7 +156,7 @@ class Values:
         for width in (1, 2):
             slots: list[tuple[str, str] | None] = [None] * size
             for key, value in entries.items():
-                place = kept_hash(key.encode(), width) % size
+                place = stored_hash(key.encode(), width) % size
                 while slots[place] is not None:
                     place = (place + 1) % size
                 slots[place] = (key, value)
