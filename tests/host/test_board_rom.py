@@ -13,8 +13,8 @@ from lwm2m_host.board.rom.values import (
     Values,
     evaluate,
     hash_of,
-    stored_hash,
     literal,
+    stored_hash,
 )
 
 
