@@ -64,6 +64,14 @@ class Translation:
     ) -> None:
         for alias in node.names:
             local = alias.asname or alias.name
+            if isinstance(node, ast.ImportFrom) and len(node.names) == 1:
+                dotted = f"{node.module}.{alias.name}"
+                place = self.modules.get(dotted, dotted)
+                if place != dotted:
+                    # The module that it is a part of, not what stands in for it
+                    new = f"import {place} as {local}"
+                    edits.append((node.lineno, node.col_offset, ast.unparse(node), new))
+                    continue
             old = alias.name if alias.asname is None else f"{alias.name} as {local}"
             if isinstance(node, ast.Import):
                 place = self.modules.get(alias.name, alias.name)
