@@ -31,7 +31,7 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 pack: setup ## pack the firmware into few, smaller modules: build/packed, with the sizes
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack
 
-rom: setup ## the firmware as constants of C for a MicroPython of your own (MICROPYTHON_TREE=its sources): build/rom
+rom: setup ## an experiment (docs/memory.md): the firmware as constants of C (MICROPYTHON_TREE=sources): build/rom
 	@$(PYTHON_BIN) -m lwm2m_host.board.rom --micropython "$(MICROPYTHON_TREE)"
 
 # The tests of the firmware in terms of the packed one too
