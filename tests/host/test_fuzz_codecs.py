@@ -397,7 +397,7 @@ def test_host_reads_the_objects_that_the_firmware_writes_in_tlv(
             elif not value:
                 expected[path / rid] = None
             else:
-                expected.update((path / rid / riid, item) for riid, item in value.items())
+                expected.update((path / rid / riid, value[riid]) for riid in sorted(value))
     entries = TlvFormat().decode(
         payload,
         Path((9999, 0)[:depth]),
