@@ -348,8 +348,10 @@ class Maker:
         kind = thing.resource(ids[2]).kind
         if path.depth == 3:
             right[ids] = {None: literal(kind, one)}
+        elif path.ids[3] not in right.get(ids, {}):
+            return  # a resource instance that is not there is not made by a Write
         else:
-            right[ids] = {**right.get(ids, {}), path.ids[3]: literal(kind, one)}
+            right[ids] = {**right[ids], path.ids[3]: literal(kind, one)}
         self.write("Write", format, PUT, path, [(path, one)], right)
 
     def resource_write(self, format: Format) -> None:
