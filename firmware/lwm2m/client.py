@@ -2,22 +2,19 @@
 
 import select
 import sys
-import time
 from micropython import const
 
+from lwm2m import driver
 from lwm2m.clock import Clock
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
 from lwm2m.formats.link import Link
 
-_NEVER_MS = const(3600000)
-# Datagrams handled in one step before timers get their turn
-_BURST = const(8)
 _TLV = const(11542)
 
 
 class Client:
-    """An LwM2M 1.1 client with the endpoint name `endpoint`.
+    """An LwM2M client with the endpoint name `endpoint`.
 
     `mtu` bytes of the largest datagram to send, at least 128 (576 carries blocks of 512 bytes;
     up to 1280 are received); for each server `ring` changing requests that are remembered, and
@@ -33,6 +30,10 @@ class Client:
     # For the application to set: objects.access_control.Access, and lwm2m.store.Store
     access = store = None
     is_offline = False
+
+    # step() and wait(ms): one turn of the loop
+    step = driver.step
+    wait = driver.wait
 
     def __init__(
         self, endpoint: str, mtu=576, ring=32, clock=None, on_event=None, nstart=1, body_limit=2048
@@ -110,52 +111,14 @@ class Client:
     def add_server(
         self, uri: str, ssid=None, lifetime_s: int = 86400, binding="U", transport=None, **terms
     ):
-        """Add a server account: an instance of Security and one of Server. Returns the latter.
-
-        `uri` "coap://host[:port]", `ssid` 1 to 65534 (default: the next one), `lifetime_s` up to
-        536870911, 0 for ever; `terms` further resources of object 1, e.g. `retry_timer_s=30`;
-        `transport` (transport.base) in the place of UDP. Raises ValueError naming the invalid
-        argument, and for coaps:// without a secure transport.
-        """
+        """Add a server account, and register with it (registration.accounts.add_server). Returns
+        its instance of Server. Raises ValueError naming the invalid argument."""
         from lwm2m.registration.accounts import add_server
 
         return add_server(self, uri, ssid, lifetime_s, binding, transport, terms)
 
-    def step(self) -> int:
-        """Handle what has arrived and what is due: the milliseconds until it wants to run again,
-        at most an hour, 0 after an event. Never raises for what comes from the network.
-        Allocates: each received datagram."""
-        self.clock.update()
-        due = _NEVER_MS
-        # What one server asks may be work for another registration: hear all first.
-        for registration in self.registrations:
-            burst = _BURST
-            while burst and not self.is_offline and registration.exchange.poll():
-                burst -= 1
-            if not burst:
-                due = 0
-        if self.timers:
-            from lwm2m.timers import run
-
-            due = min(due, run(self))
-        for registration in self.registrations:
-            due = min(due, registration.step())
-        if self.event:
-            self.event = False
-            return 0
-        return due
-
     def wake(self):
         """Called when something is due soon; a driver puts its own in place."""
-
-    def wait(self, ms: int):
-        """Block until a datagram arrives, at most `ms` milliseconds."""
-        for registration in self.registrations:
-            if registration.transport.sock:
-                for _ in self.poll.ipoll(ms):
-                    break
-                return
-        time.sleep_ms(ms)
 
     async def run(self):
         """Drive the client under asyncio until `deregister` has done its work."""
@@ -237,8 +200,7 @@ class Client:
         """De-register and wait. Under asyncio use `deregister`."""
         from lwm2m.timers import finish
 
-        self.deregister(deregister)
-        finish(self, timeout_ms)
+        finish(self, deregister, timeout_ms)
 
     def offline(self):
         """Send nothing until `online`. Registrations stay as they are, and notifications are

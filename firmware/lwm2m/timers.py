@@ -38,8 +38,9 @@ def run(client):
     return due
 
 
-def finish(client, timeout_ms):
-    """Drive `client` until it has de-registered, for at most `timeout_ms`."""
+def finish(client, deregister, timeout_ms):
+    """Do what `Client.stop` says."""
+    client.deregister(deregister)
     deadline = Deadline(client.clock)
     deadline.after(timeout_ms)
     while True:

@@ -10,7 +10,13 @@ from lwm2m.registration.registration import Registration
 
 
 def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
-    """Do what `Client.add_server` says: returns the instance of Server."""
+    """Add a server account: an instance of Security and one of Server. Returns the latter.
+
+    `uri` "coap://host[:port]", `ssid` 1 to 65534 (default: the next one), `lifetime_s` up to
+    536870911, 0 for ever; `terms` further resources of object 1, e.g. `retry_timer_s=30`;
+    `transport` (transport.base) in the place of UDP. Raises ValueError naming the invalid
+    argument, and for coaps:// without a secure transport.
+    """
     secure, host, port = parse_uri(uri)
     if secure and not (transport and transport.secure):
         raise ValueError("uri: coaps:// needs a secure transport")

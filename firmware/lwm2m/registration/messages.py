@@ -12,7 +12,7 @@ _LINK = const(40)
 _REGISTERING = const(3)
 _DEREGISTERING = const(6)
 
-# What a Register or an Update says
+# Content of a Register or an Update: objects, lifetime, binding
 _LINKS = const(2)
 _TERM_LIFETIME = const(4)
 _TERM_BINDING = const(8)
@@ -22,6 +22,20 @@ _GREATER = const(0x3E)
 # An Update is sent this long before the lifetime ends, or at half of a short lifetime: time for
 # a whole sequence of retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2) and a Register.
 _LEAD_S = const(100)
+
+
+def changed(registration):
+    """The content of the request that `registration` is about to send: all of it in a Register,
+    and in an Update what is dirty, or differs from what the server knows. Allocates: nothing."""
+    if registration.state == _REGISTERING:
+        return _LINKS | _TERM_LIFETIME | _TERM_BINDING
+    fields = registration.dirty_fields
+    server = registration.server
+    if server.lifetime_s != registration.lifetime_s:
+        fields |= _TERM_LIFETIME
+    if server.binding != registration.binding:
+        fields |= _TERM_BINDING
+    return fields
 
 
 def write_request(registration, out, outgoing):

@@ -4,7 +4,7 @@ from micropython import const
 
 from lwm2m.clock import Deadline
 from lwm2m.dispatch import Peer
-from lwm2m.registration.messages import read_location, schedule, write_request
+from lwm2m.registration.messages import changed, read_location, schedule, write_request
 
 _POST = const(2)
 _DELETE = const(4)
@@ -25,15 +25,9 @@ _UPDATING = const(4)
 _REGISTERED = const(5)
 _DEREGISTERING = const(6)
 
-# Content of an Update: we are here, objects, lifetime, binding
+# Content of an Update (registration.messages): we are here, objects
 _UPDATE = const(1)
 _LINKS = const(2)
-_TERM_LIFETIME = const(4)
-_TERM_BINDING = const(8)
-
-# A De-register waits for what is unanswered, and after the answer to a Disable
-_GRACE_MS = const(2000)
-_LINGER_MS = const(250)
 
 
 class Registration(Peer):
@@ -42,7 +36,7 @@ class Registration(Peer):
     `security` and `server` are its instances of objects 0 and 1; `location` the path that the
     server gave, a list of bytes, or None; `attempts` failures in a row, `error` the last reason: a
     response code (4.13: the list of objects does not fit), an OSError, or None for a time-out.
-    `state` is 0 when nothing is going on.
+    `state` is 0 when nothing is going on; `leaving` is the Deregistration under way, or None.
     """
 
     def __init__(self, client, security, server, transport):
@@ -50,16 +44,14 @@ class Registration(Peer):
         self.security = security
         self.server = server
         self.version = "1.1"
-        self.location = None
+        self.location = self.error = None
         self.attempts = 0
         self.state = _OFF
         # Content of the next Update, and of the request in flight
         self.dirty_fields = self.sent_fields = 0
         # Renewals of the transport, as the server knows
         self.renewals = 0
-        # A De-register is wanted; seconds until a Register after it
-        self.leaving = False
-        self.disabled_s = 0
+        self.leaving = None
         self.lifetime_s = 0
         self.binding = ""
         self.due = Deadline(client.clock)
@@ -74,29 +66,25 @@ class Registration(Peer):
     def start(self):
         """Register anew, over a fresh socket, after 1/x/14."""
         self.exchange.cancel()
-        self.leaving = False
-        self.disabled_s = 0
+        self.leaving = None
         self.wait(self.server.initial_delay_s or 0)
         self.client.wake()
 
     def stop(self, deregister=True):
         """De-register if registered, and end. `deregister=False`: only end."""
-        self.disabled_s = 0
-        if deregister and self.state >= _REGISTERING:
-            self.leaving = True
-            self.due.after(_GRACE_MS)
-        else:
-            self.end()
-        self.client.wake()
+        from lwm2m.registration.deregister import stop
+
+        stop(self, deregister)
 
     def disable(self, s):
         """De-register, and register again in `s` seconds (1/x/4)."""
-        if self.state == _WAITING:
-            self.wait(s)
-        else:
-            self.disabled_s = s
-            self.leaving = True
-            self.due.after(_LINGER_MS)
+        from lwm2m.registration.deregister import disable
+
+        disable(self, s)
+
+    def deregister(self, leaving):
+        """Follow the Deregistration `leaving` from the next step on."""
+        self.leaving = leaving
         self.client.wake()
 
     def update(self, links=False):
@@ -133,27 +121,19 @@ class Registration(Peer):
             return 0
         if not transport.ready:
             return left
-        if state == _CONNECTING and self.exchange.free():
-            if self.leaving:
-                self.end()
-            else:
-                self.request(_REGISTERING)
+        if self.leaving:
+            return self.leaving.step(left)
+        if not self.exchange.free():
+            return left
+        if state == _CONNECTING:
+            self.request(_REGISTERING)
             return 0
-        due = self.due.left_ms()
-        if self.leaving and state != _DEREGISTERING:
-            if due and (self.disabled_s or state != _REGISTERED or not self.exchange.free()):
-                return min(due, left)
-            self.exchange.cancel()
-            if state == _REGISTERING:
-                self.end()
-            else:
-                self.request(_DEREGISTERING)
-            return 0
-        if state != _REGISTERED or not self.exchange.free():
+        if state != _REGISTERED:
             return left
         if self.renewals != transport.renewals:
             self.renewals = transport.renewals
             self.dirty_fields |= _UPDATE
+        due = self.due.left_ms()
         if self.dirty_fields or not due:
             self.request(_UPDATING)
             return 0
@@ -163,22 +143,14 @@ class Registration(Peer):
 
     def request(self, state):
         self.state = state
-        server = self.server
-        fields = self.dirty_fields
         if state == _REGISTERING:
             self.location = None
-            fields = _LINKS | _TERM_LIFETIME | _TERM_BINDING
             if self.reporting:
                 self.reporting.register()
-        else:
-            if server.lifetime_s != self.lifetime_s:
-                fields |= _TERM_LIFETIME
-            if server.binding != self.binding:
-                fields |= _TERM_BINDING
-        self.sent_fields = fields
-        self.lifetime_s = server.lifetime_s
-        self.binding = server.binding
+        self.sent_fields = changed(self)
         self.dirty_fields = 0
+        self.lifetime_s = self.server.lifetime_s
+        self.binding = self.server.binding
         if not self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, self, state):
             self.fail(_TOO_LARGE)
 
@@ -189,88 +161,66 @@ class Registration(Peer):
 
     def on_reply(self, message, tag):
         code = message.code
-        state = self.state
-        if state == _REGISTERING:
-            if code == _CREATED:
-                self.location = read_location(message)
-                if self.location:
-                    self.attempts = 0
-                    if self.reporting:
-                        self.reporting.registered()
-                    self.done("registered")
-                else:
-                    self.fail(code)
-            elif code == _PRECONDITION_FAILED and self.version != "1.0":
-                self.version = "1.0"
-                self.state = _CONNECTING
-            else:
-                self.fail(code)
-        elif state == _UPDATING:
-            if code == _CHANGED:
-                self.done("updated")
-            else:
-                self.error = code
-                self.client.emit("update_failed", self)
-                self.state = _CONNECTING
-        elif state == _DEREGISTERING:
-            self.error = None if code == _DELETED else code
-            self.end("deregister_failed" if self.error else "deregistered")
+        self.error = None
+        if tag == _UPDATING and code == _CHANGED:
+            self.done("updated")
+        elif tag == _REGISTERING and code == _CREATED and self.locate(message):
+            self.attempts = 0
+            if self.reporting:
+                self.reporting.registered()
+            self.done("registered")
+        elif tag == _DEREGISTERING and code == _DELETED:
+            self.leaving.end("deregistered")
+        else:
+            self.fail(code)
 
     def on_failure(self, tag, reason):
-        if reason < 0:
-            if self.reporting:
-                self.reporting.on_failure(tag, reason)
-            return
-        error = reason if reason > 1 else self.exchange.error
-        if self.state == _DEREGISTERING:
-            self.error = error
-            self.end("deregister_failed")
-        elif self.state == _UPDATING:
-            self.error = error
-            self.client.emit("update_failed", self)
-            self.wait(0)
-        else:
-            self.fail(error)
+        if reason >= 0:
+            self.fail(reason if reason > 1 else self.exchange.error)
+        elif self.reporting:
+            self.reporting.on_failure(tag, reason)
 
     # Transitions
 
+    def locate(self, message):
+        self.location = read_location(message)
+        return self.location
+
     def done(self, event):
-        self.error = None
         self.state = _REGISTERED
-        if not self.leaving:
-            schedule(self.due, self.lifetime_s)
+        schedule(self.due, self.lifetime_s)
         self.client.emit(event, self)
 
-    def end(self, event=None):
-        """Close the socket, and stay away for `disabled_s` or for good."""
-        self.exchange.cancel()
-        self.transport.close()
-        self.location = None
-        self.leaving = False
-        self.state = _OFF
-        if event:
-            self.client.emit(event, self)
-        if self.disabled_s:
-            self.wait(self.disabled_s)
-            self.disabled_s = 0
-        elif self.reporting:
-            self.reporting.close()
-            self.reporting = None
+    def fail(self, error):
+        """Do what follows the failure of a request or of the connection."""
+        self.error = error
+        if self.leaving:
+            self.leaving.fail()
+        else:
+            from lwm2m.registration.retry import fail
 
-    def wait(self, s):
+            fail(self, error)
+
+    def wait(self, s, attempts=0):
+        """Register in `s` seconds over a fresh socket, after so many `attempts` more."""
+        self.attempts += attempts
         self.state = _WAITING
         self.due.after_s(s)
 
-    def fail(self, error):
-        """Wait for the next attempt, longer each time."""
-        self.error = error
-        if self.leaving:
-            self.end()
-            return
+    def register(self, version):
+        """Register at once over this socket, in a version of LwM2M."""
+        self.version = version
+        self.state = _CONNECTING
+
+    def close(self):
+        """Forget what is in flight, and close the socket."""
         self.exchange.cancel()
         self.transport.close()
-        from lwm2m.registration.retry import pause_s
+        self.location = self.leaving = None
+        self.state = _OFF
 
-        self.attempts += 1
-        self.wait(pause_s(self.server, self.attempts))
-        self.client.emit("register_failed", self)
+    def end(self):
+        """End what the server observes and is sent."""
+        if self.reporting:
+            self.reporting.close()
+            self.reporting = None

@@ -1,9 +1,14 @@
-"""Times of the next attempt after a registration has failed (LwM2M 1.1 §6.2.1). Loaded with
-the first failure.
+"""Failures of a Register or an Update, and the times of the next attempt (LwM2M 1.1 Core §6.2).
+Loaded with the first failure.
 """
 
 import random
 from micropython import const
+
+_PRECONDITION_FAILED = const(0x8C)
+
+# State of a Registration
+_UPDATING = const(4)
 
 # Back-off of a server that does not answer, unless 1/x/17..20 say otherwise
 _FIRST_RETRY_S = const(4)
@@ -12,6 +17,24 @@ _LAST_RETRY_S = const(300)
 _RETRY_COUNT = const(5)
 _RETRY_TIMER_S = const(60)
 _SEQUENCE_DELAY_S = const(86400)
+
+
+def fail(registration, error):
+    """Have `registration` register again in time. `error` is a response code, an OSError, or None
+    for a time-out or a RST."""
+    emit = registration.client.emit
+    if registration.state == _UPDATING:
+        emit("update_failed", registration)
+        if isinstance(error, int):
+            registration.register(registration.version)
+        else:
+            registration.wait(0)
+    elif error == _PRECONDITION_FAILED and registration.version != "1.0":
+        registration.register("1.0")
+    else:
+        registration.close()
+        registration.wait(pause_s(registration.server, registration.attempts + 1), 1)
+        emit("register_failed", registration)
 
 
 def jitter(s):
