@@ -19,7 +19,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from .coap.endpoint import CoapEndpoint, EndpointStatus, open_endpoint
-from .coap.messages import Handler, Request, Response
+from .coap.messages import Handler, Peer, Request, Response
 from .coap.timing import Clock, LoopDelay, Timing
 from .device import Device
 from .errors import DeviceTimeout, RegistryError, ServerError
@@ -33,6 +33,7 @@ from .registration.interface import VERSIONS, RegistrationInterface
 from .registration.peers import Peers
 from .registration.registration import Registration
 from .registration.registry import MemoryRegistry, Registry
+from .registration.takeover import PING_S, Takeovers
 from .reporting.events import SendStream, Sent
 from .reporting.history import History, HistoryError
 from .reporting.observations import Observations
@@ -126,7 +127,9 @@ class Server(Lifecycle):
             self.clock,
             self._on_registration,
             versions,
-            on_takeover=TakeoverPolicy(on_takeover),
+            takeovers=Takeovers(
+                TakeoverPolicy(on_takeover), self._peers, self._ping, self.clock.monotonic
+            ),
             authorizer=authorizer,
             limits=limits,
         )
@@ -332,6 +335,10 @@ class Server(Lifecycle):
             history_dropped=0 if history is None else history.dropped,
             coap=self._endpoint.status,
         )
+
+    async def _ping(self, peer: Peer) -> bool:
+        """True when a peer is there."""
+        return await self.sender.endpoint.ping(peer, min(PING_S, self.timing.timeout()))
 
     def _sends(self, endpoint: str, limit: int) -> SendStream:
         return SendStream(self.events(Sent, endpoint, limit))

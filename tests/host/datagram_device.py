@@ -16,19 +16,38 @@ PATIENCE_S = 20.0
 class DatagramDevice:
     """It registers, and then sends and receives single datagrams."""
 
-    def __init__(self, server: Server, endpoint: str = "bare") -> None:
+    def __init__(
+        self, server: Server, endpoint: str = "bare", *query: str, host: str = "127.0.0.1"
+    ) -> None:
         self.endpoint = endpoint
+        self.location: tuple[str, ...] = ()
+        self._query = query
         self._server = server
         self._mid = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._socket.bind((host, 0))
         self._socket.connect(("127.0.0.1", server.port))
 
     async def __aenter__(self) -> DatagramDevice:
-        query = ("lwm2m=1.1", f"ep={self.endpoint}", "lt=300")
-        self.send(CON, Code.POST, b"</3/0>", token=b"r", uri_path=("rd",), uri_query=query)
-        assert (await self.receive()).code == Code.CREATED
+        assert await self.register() == Code.CREATED
         return self
+
+    async def register(self) -> Code:
+        """Register, and return the code of the answer, separate or not."""
+        query = ("lwm2m=1.1", f"ep={self.endpoint}", "lt=300", *self._query)
+        self.send(CON, Code.POST, b"</3/0>", token=b"r", uri_path=("rd",), uri_query=query)
+        while (answer := await self.receive()).code == EMPTY:
+            pass
+        self.location = tuple(answer.opt.location_path)
+        return answer.code
+
+    def update(self) -> None:
+        self.send(CON, Code.POST, token=b"u", uri_path=self.location)
+
+    def close(self) -> None:
+        """Leave without a word: whoever writes to the port is told that nobody is there."""
+        self._socket.close()
 
     async def __aexit__(self, *_: object) -> None:
         self._socket.close()

@@ -11,7 +11,6 @@ import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import Limits, RegistrationRequest, Server, TakeoverPolicy, of_patterns
 from lwm2m_host.coap.messages import Peer
-from lwm2m_host.coap.timing import FakeClock
 
 from tests.host.fake_device import FakeDevice
 
@@ -51,18 +50,6 @@ async def test_a_takeover_may_be_accepted_in_silence(caplog: pytest.LogCaptureFi
         await first.register()
         assert (await second.register()).code == Code.CREATED
         assert "now registers" not in caplog.text
-
-
-async def test_a_takeover_may_be_refused_while_the_registration_lasts() -> None:
-    clock = FakeClock()
-    async with two(clock=clock, on_takeover="refuse-while-alive") as (server, first, second):
-        await first.register("lt=60")
-        assert (await second.register()).code == Code.FORBIDDEN
-        assert (await first.update()).code == Code.CHANGED
-        assert (await first.register("lt=60")).code == Code.CREATED
-        clock.advance(61)
-        await server.expire_due()
-        assert (await second.register()).code == Code.CREATED
 
 
 def test_there_is_no_other_policy() -> None:

@@ -109,7 +109,7 @@ def serve(
         TakeoverPolicy,
         typer.Option(
             help="When a device that is registered registers from another address: accept it, "
-            "accept it and warn, or refuse it until the lifetime is over.",
+            "accept it and warn, or refuse it as long as the address of before replies.",
         ),
     ] = TakeoverPolicy.WARN,
     accept: Annotated[

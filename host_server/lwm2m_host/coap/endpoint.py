@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import Lwm2mError, ServerError
 from .codec import Message
 from .engine import Engine, Respond, response_of
+from .message_layer import RESET
 from .messages import (
     DeviceRequest,
     Handler,
@@ -80,6 +81,7 @@ class CoapEndpoint:
         self._tasks: set[asyncio.Task[None]] = set()
         # The answers that somebody waits for, and who they come from.
         self._futures: set[asyncio.Future[Message]] = set()
+        self._pings: set[asyncio.Future[bool]] = set()  # whose replies somebody waits for
         self._closed = False
         transport.open(self._engine.layer)
 
@@ -133,6 +135,27 @@ class CoapEndpoint:
         )
         return successful(await answer.wait(transfer), request.title)
 
+    async def ping(self, peer: Peer, timeout_s: float) -> bool:
+        """True when a peer replies to a ping within so many seconds (RFC 7252 §4.3).
+
+        False at once when the network says that nobody is there. Raises ServerError when the
+        endpoint is closed.
+        """
+        if self._closed:
+            raise ServerError("the server was closed")
+        layer = self._engine.layer
+        reply = _Reply(self._loop)
+        outgoing = layer.ping(peer.remote, reply)
+        self._pings.add(reply.future)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await reply.future
+        except TimeoutError:
+            return False
+        finally:
+            self._pings.discard(reply.future)
+            layer.release(outgoing)
+
     def timeout(self, timeout_s: float | None = None) -> float:
         """Seconds that an answer may take, the caller's wish first."""
         return self._timing.timeout(timeout_s)
@@ -179,7 +202,8 @@ class CoapEndpoint:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for future in list(self._futures):
+        waiting: list[asyncio.Future[Any]] = [*self._futures, *self._pings]
+        for future in waiting:
             if not future.done():
                 future.set_exception(ServerError("the server was closed"))
         self._engine.close()
@@ -247,6 +271,24 @@ class CoapEndpoint:
         due_s = timers.next_due_s()
         if due_s is not None:
             self._wake_by(due_s)
+
+
+class _Reply:
+    """The reply to a ping, as the Owner of its message: whether the peer is there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[bool] = loop.create_future()
+
+    def on_acknowledged(self) -> None:
+        """A peer should reset it, but this is a reply too."""
+        self._set(True)
+
+    def on_failed(self, reason: str, detail: str) -> None:
+        self._set(reason == RESET)
+
+    def _set(self, there: bool) -> None:
+        if not self.future.done():
+            self.future.set_result(there)
 
 
 class _Answer:

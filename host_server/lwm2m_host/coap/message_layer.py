@@ -345,6 +345,13 @@ class MessageLayer:
             remote.backlog.append(outgoing)
         return outgoing
 
+    def ping(self, remote: Remote, owner: Owner) -> Outgoing:
+        """Send an empty confirmable message (RFC 7252 §4.3): a peer that is there rejects it."""
+        # No place of NSTART is waited for: a reply tells that the peer is there, and no more.
+        outgoing = self._confirmable(remote, EMPTY, b"", (), b"", owner)
+        self._transmit(outgoing)
+        return outgoing
+
     def release(self, outgoing: Outgoing) -> None:
         """Forget a message: its answer has come, or nobody waits for it any more."""
         self._remove(outgoing)

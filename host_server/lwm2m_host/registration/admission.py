@@ -16,8 +16,11 @@ class TakeoverPolicy(StrEnum):
     """The answer to a Register from another address, while the endpoint is registered.
 
     ACCEPT: it replaces the registration. WARN: it does, and the log names both addresses.
-    REFUSE_WHILE_ALIVE: 4.03 until the lifetime is over; a device that comes back with another
-    address, or another port, has to wait for that.
+    REFUSE_WHILE_ALIVE: the address of the registration is asked first, by a CoAP ping. When it
+    replies, or an Update comes from the device meanwhile, the Register is 4.03. When nobody
+    replies, as after a reboot or behind a NAT that has forgotten the device, it replaces the
+    registration, and the log names both addresses. A device in queue mode may be asleep: its
+    silence lets in the same host only, at whatever port.
     """
 
     ACCEPT = "accept"

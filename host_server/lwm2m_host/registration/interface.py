@@ -22,6 +22,7 @@ from .events import Deregistered, Registered, Updated
 from .peers import Peers
 from .registration import ObjectLinks, Registration, RegistrationUpdate
 from .registry import Registry
+from .takeover import TakeoverBusy, Takeovers
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class RegistrationInterface:
         emit: Callable[[Event], None],
         versions: Iterable[str] = VERSIONS,
         *,
-        on_takeover: TakeoverPolicy = TakeoverPolicy.WARN,
+        takeovers: Takeovers,
         authorizer: Authorizer = anybody,
         limits: Limits | None = None,
     ) -> None:
@@ -101,7 +102,7 @@ class RegistrationInterface:
         self._clock = clock
         self._emit = emit
         self._versions = tuple(versions)
-        self._on_takeover = on_takeover
+        self._takeovers = takeovers
         self._authorizer = authorizer
         self._limits = limits or Limits()
         self._log = FoldedLog(log, clock.monotonic)
@@ -154,7 +155,7 @@ class RegistrationInterface:
             if await self._registry.count() >= self._limits.devices:
                 raise Refused("5.03", "too many devices")
         elif present.address != request.peer.address:
-            self._check_takeover(present, request)
+            await self._check_takeover(present, request)
         now = self._clock.now()
         registration = Registration(
             endpoint=endpoint,
@@ -224,19 +225,18 @@ class RegistrationInterface:
         if not allowed:
             raise Refused("4.03", "not accepted here")
 
-    def _check_takeover(self, present: Registration, request: Request) -> None:
+    async def _check_takeover(self, present: Registration, request: Request) -> None:
         """Raises Refused."""
-        if request.peer.secure and present.secure:
-            return  # the identity has decided
-        new = request.peer.address
-        if self._on_takeover is TakeoverPolicy.REFUSE_WHILE_ALIVE:
+        try:
+            allowed = await self._takeovers.allows(present, request.peer)
+        except TakeoverBusy:
+            raise Refused("5.03", "too many devices change their address") from None
+        if allowed and self._takeovers.policy is TakeoverPolicy.REFUSE_WHILE_ALIVE:
+            now = await self._registry.by_endpoint(present.endpoint)
+            # What it has sent meanwhile shows that it is alive.
+            allowed = now in (None, present) or now.address == request.peer.address
+        if not allowed:
             raise Refused("4.03", "registered from another address")
-        if self._on_takeover is TakeoverPolicy.WARN:
-            self._log.warning(
-                f"takeover {present.endpoint}",
-                f"{present.endpoint} is registered from {present.address}, "
-                f"and now registers from {new}",
-            )
 
     def _check_parameters(self, parameters: Mapping[str, str], binding: str) -> None:
         """Raises Refused."""
