@@ -5,7 +5,8 @@ include boards/boards.mk
 
 MPY_OPT ?= -O3
 PYTEST_ARGS ?=
-CORES ?= auto
+# More processes than cores: a test waits for its device or server half of its time
+WORKERS ?= $(shell expr $$(nproc) + 2)
 
 PYTHON_BIN := .venv/bin/python
 MPY_SOURCES := $(shell find firmware/lwm2m -name '*.py' 2>/dev/null | LC_ALL=C sort)
@@ -38,13 +39,13 @@ rom: setup ## an experiment (docs/memory.md): the firmware as constants of C (MI
 pack-tests: setup
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack --tests --quiet
 
-test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter py mpy,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", CORES=2, MP_SOURCE=mpy or packed)
-	$(PYTHON_BIN) -m pytest --numprocesses $(CORES) $(TEST_DIRS) $(PYTEST_ARGS)
+test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter py mpy,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", WORKERS=2, MP_SOURCE=mpy or packed)
+	$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) $(TEST_DIRS) $(PYTEST_ARGS)
 	$(if $(MP_SOURCE)$(PYTEST_ARGS),,MP_SOURCE=packed MP_WIDTHS=32 \
-		$(PYTHON_BIN) -m pytest --numprocesses $(CORES) tests/firmware)
+		$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) tests/firmware)
 
 test-matrix: setup ## the firmware's tests by each version of MicroPython: Debian's two, and PyPI's
-	MP_MATRIX=all $(PYTHON_BIN) -m pytest --numprocesses $(CORES) tests/firmware $(PYTEST_ARGS)
+	MP_MATRIX=all $(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) tests/firmware $(PYTEST_ARGS)
 
 lint: setup ## ruff's rules, ruff's format, mypy
 	.venv/bin/ruff check .

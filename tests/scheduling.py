@@ -1,6 +1,6 @@
 """The units in which tests are handed to the cores of a machine, and their order.
 
-pytest-xdist starts one process per core; each takes a unit, and the next one when it has done
+pytest-xdist starts processes (`WORKERS` of the Makefile); each takes a unit, and the next one when it has done
 that. Every process has fixtures of its own, so that tests which share one are one unit.
 """
 
