@@ -1,5 +1,6 @@
 """The front door of a device: a client that owns all state and no loop."""
 
+import gc
 import select
 import sys
 from micropython import const
@@ -43,6 +44,7 @@ class Client:
             raise ValueError("endpoint")
         if mtu < 128 or ring < 1:
             raise ValueError("mtu or ring")
+        gc.collect()  # of what the imports have left: else it stays between what is for good
         self.builder = Builder(mtu)
         self.message = Message()
         self.endpoint = endpoint

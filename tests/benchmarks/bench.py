@@ -17,6 +17,7 @@ from pathlib import Path
 
 import block_bench
 import host_bench
+import import_bench
 import observe_bench
 from device_runs import (
     MPY,
@@ -231,19 +232,14 @@ def measure_speed(metrics: Metrics) -> None:
 
 
 def measure_packed(metrics: Metrics) -> None:
-    """packed.*: the same of build/packed; times as ratios to the plain modules, in turns."""
+    """packed.*: the same of build/packed; times as ratios to the plain modules, in turns (imports:
+    import_bench)."""
     imported, registered = footprint(PACKED)[0].split()
     metrics["packed.import.core.heap_bytes"] = int(imported)
     metrics["packed.registered.heap_bytes"] = int(registered)
     metrics["packed.mpy.core.bytes"] = (PACKED / "lwm2m" / "__init__.mpy").stat().st_size
     metrics["packed.min_heap.cycle.kb"] = min_heap_kb(PACKED)
-    took: dict[Path, list[int]] = {MPY: [], PACKED: []}
-    for _ in range(SPEED_ROUNDS):
-        for modules, times in took.items():
-            with running("imports", heap=SPEED_HEAP, modules=modules) as process:
-                times.append(int(finish(process)))
-    median = {modules: statistics.median(times) for modules, times in took.items()}
-    metrics["packed.import_ratio"] = median[PACKED] / median[MPY]
+    metrics.update(import_bench.measure())
     with (
         Peer() as plain,
         Peer() as packed,

@@ -192,6 +192,11 @@ def test_modules_that_are_loaded_on_demand_stay_so(tmp_path: Path) -> None:
     assert output(installed(packed, tmp_path / "packed"), found).split() == ["False", "True"]
 
 
+def test_module_that_is_imported_as_a_whole_comes_along(tmp_path: Path) -> None:
+    packed = pack(written(tmp_path, PACKAGE, '[groups]\ncore = ["alone"]\n'))
+    assert packed.of["lwm2m.alone"] == packed.of["lwm2m.rooms.derived"] == "lwm2m/__init__"
+
+
 def test_names_that_applications_use_stay_and_others_do_not(tmp_path: Path) -> None:
     firmware = written(tmp_path, PACKAGE)
     attributes = pack(firmware).map["attributes"]

@@ -83,6 +83,8 @@ def _add(
         return
     of[name] = group
     for node in modules[name].tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module in modules:
-            _add(node.module, group, modules, members, of)
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for found in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:
+                if found in modules:
+                    _add(found, group, modules, members, of)
     members.append(name)
