@@ -183,6 +183,13 @@ class Client:
                 return False
         return True
 
+    def remove_server(self, server, deregister: bool = True):
+        """Remove the account of `server`, an instance of Server or its ssid, after a De-register
+        unless that is False (registration.remove). Raises ValueError("server")."""
+        from lwm2m.registration.remove import remove_server
+
+        remove_server(self, server, deregister)
+
     def update(self, links: bool = False):
         """Send an Update to every server soon."""
         for registration in self.registrations:

@@ -140,7 +140,7 @@ class Exchange:
                     self.owner.on_failure(message.mid, _UNKNOWN_MID)
         elif message.code >= 64:
             if kind != _RST and n <= _LONGEST:
-                self._response(message, kind)
+                self.match(message, kind)
         elif kind <= _NON:
             answer = self.answer
             if not answer:
@@ -151,8 +151,8 @@ class Exchange:
             answer(self, message)
         return True
 
-    def _response(self, message, kind):
-        # Find what a response answers (§5.3.2).
+    def match(self, message, kind):
+        """Find what a response answers (§5.3.2)."""
         ours = None
         for outgoing in self.outgoing:
             if outgoing.state and outgoing.code < 64 and message.has_token(outgoing.token):

@@ -23,6 +23,13 @@ def remember(peer, format, paths):
         reads.pop(0)
 
 
+def forget(peer):
+    """Forget the reads of a `peer` that is no more."""
+    for i in range(len(reads) - 1, -1, -1):
+        if reads[i][0] is peer:
+            reads.pop(i)
+
+
 def recall(peer, format):
     """(peer, format, paths) of the newest read of `peer` in this format, -1 for any; else None."""
     for i in range(len(reads) - 1, -1, -1):

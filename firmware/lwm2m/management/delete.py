@@ -1,4 +1,5 @@
-"""Delete (LwM2M 1.1 Core §6.3.7). Loaded with the first of them."""
+"""Delete (LwM2M 1.1 Core §6.3.7). Loaded with the first of them, or with the removal of a server
+account."""
 
 from micropython import const
 
@@ -7,9 +8,15 @@ _DELETED = const(0x42)
 
 def delete(peer, instance):
     """Delete an instance. Returns the response code."""
-    client = peer.client
+    remove(peer.client, instance)
+    peer.client.changed()
+    return _DELETED
+
+
+def remove(client, instance):
+    """Take an instance out of `client`, with the attributes that servers gave it and its access
+    rights."""
     client.remove(instance)
-    client.changed()
     place = (instance.OID, instance.iid)
     for registration in client.registrations:
         # A new instance of that id is another one.
@@ -18,4 +25,3 @@ def delete(peer, instance):
                 del registration.attributes[path]
     if client.access:
         client.access.deleted(client, instance)
-    return _DELETED

@@ -162,6 +162,13 @@ class Access:
         """Note that `peer` has created an instance."""
         created(peer.client, peer.server.ssid, instance.OID, instance.iid)
 
+    def removed(self, client, ssid):
+        """Note that the account of the server `ssid` goes: others own what it owned. Returns the
+        instances that nobody else could reach, a list: they are to be deleted."""
+        from lwm2m.objects.access_owner import disown
+
+        return disown(client, ssid)
+
     def deleted(self, client, instance):
         """Note that an instance is gone."""
         deleted(client, instance.OID, instance.iid)

@@ -12,20 +12,23 @@ from lwm2m.registration.registration import Registration
 def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
     """Add a server account: an instance of Security and one of Server. Returns the latter.
 
-    `uri` "coap://host[:port]", `ssid` 1 to 65534 (default: the next one), `lifetime_s` up to
-    536870911, 0 for ever; `terms` further resources of object 1, e.g. `retry_timer_s=30`;
-    `transport` (transport.base) in the place of UDP. Raises ValueError naming the invalid
-    argument, and for coaps:// without a secure transport.
+    `uri` "coap://host[:port]"; `ssid` 1 to 65534, no other server's (default: the next one);
+    `lifetime_s` up to 536870911, 0 for ever; `terms` further resources of object 1, e.g.
+    `retry_timer_s=30`; `transport` (transport.base) in the place of UDP. Raises ValueError naming
+    the invalid argument, and for coaps:// without a secure transport.
     """
     secure, host, port = parse_uri(uri)
     if secure and not (transport and transport.secure):
         raise ValueError("uri: coaps:// needs a secure transport")
     if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
         raise ValueError("lifetime_s")
+    free = 1
+    for registration in client.registrations:
+        free = max(free, registration.server.ssid + 1)
+        if ssid == registration.server.ssid:
+            ssid = 0
     if ssid is None:
-        ssid = 1
-        for registration in client.registrations:
-            ssid = max(ssid, registration.server.ssid + 1)
+        ssid = free
     if not 0 < ssid < 65535:
         raise ValueError("ssid")
     server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)

@@ -7,6 +7,7 @@ from micropython import const
 from lwm2m.clock import Deadline
 
 # States of a Registration
+_AWAY = const(-1)
 _WAITING = const(1)
 _CONNECTING = const(2)
 _REGISTERING = const(3)
@@ -18,35 +19,43 @@ _GRACE_MS = const(2000)
 _LINGER_MS = const(250)
 
 
-def stop(registration, deregister):
-    """Do what `Registration.stop` says."""
+def stop(registration, deregister, then=None):
+    """Do what `Registration.stop` says, and `then(registration)` in the end."""
+    leaving = registration.leaving
+    then = then or (leaving and leaving.then)
     if deregister and registration.state >= _REGISTERING:
-        registration.deregister(Deregistration(registration, _GRACE_MS))
+        registration.deregister(Deregistration(registration, _GRACE_MS, 0, then))
     else:
-        Deregistration(registration, 0).end()
+        Deregistration(registration, 0, 0, then).end()
 
 
 def disable(registration, s):
     """Do what `Registration.disable` says."""
-    if registration.state == _WAITING:
-        registration.wait(s)
+    leaving = registration.leaving
+    if registration.state <= _WAITING:
+        registration.wait(s, 0, _AWAY)
         registration.client.wake()
-    else:
+    elif not leaving or leaving.free():
         registration.deregister(Deregistration(registration, _LINGER_MS, s))
 
 
 class Deregistration:
-    """A De-register that is wanted, for good or for `pause_s` seconds, and what follows it.
+    """A De-register that is wanted, for good or for `pause_s` seconds, and `then(registration)`.
 
-    What is unanswered is given up after `ms` milliseconds. The registration calls `step`, `fail`
-    and `end`. Allocates: about 60 bytes.
+    What is unanswered is given up after `ms` milliseconds. The registration calls `step`, `fail`,
+    `end` and `free`. Allocates: about 80 bytes.
     """
 
-    def __init__(self, registration, ms, pause_s=0):
+    def __init__(self, registration, ms, pause_s=0, then=None):
         self.registration = registration
         self.pause_s = pause_s
+        self.then = then
         self.due = Deadline(registration.client.clock)
         self.due.after(ms)
+
+    def free(self):
+        """True when the registration may go on: nothing else is to follow."""
+        return not self.then
 
     def step(self, left):
         """Send the De-register when it is time: milliseconds until the next look, at most
@@ -79,7 +88,9 @@ class Deregistration:
         if event:
             registration.client.emit(event, registration)
         if self.pause_s:
-            registration.wait(self.pause_s)
+            registration.wait(self.pause_s, 0, _AWAY)
         else:
             registration.end()
+        if self.then:
+            self.then(registration)
         registration.client.wake()

@@ -69,7 +69,7 @@ def write_request(registration, out, outgoing):
         write_links(client, client.codec(_LINK), out)
 
 
-def read_location(message):
+def locate(message):
     """The Location-Path of an answer to a Register, as a list of bytes."""
     location = []
     while message.option(_LOCATION_PATH, len(location)):
@@ -77,14 +77,14 @@ def read_location(message):
     return location
 
 
-def schedule(deadline, lifetime_s):
-    """Set `deadline` to when the next Update is due, from now on. Allocates: nothing."""
+def schedule(due, lifetime_s):
+    """Set `due` to when the next Update is due, from now on. Allocates: nothing."""
     if not lifetime_s:
-        deadline.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
+        due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
     elif lifetime_s > 2 * _LEAD_S:
-        deadline.after_s(lifetime_s - _LEAD_S)
+        due.after_s(lifetime_s - _LEAD_S)
     else:
-        deadline.after(lifetime_s * 500)
+        due.after(lifetime_s * 500)
 
 
 def write_links(client, link, out):

@@ -4,7 +4,7 @@ from micropython import const
 
 from lwm2m.clock import Deadline
 from lwm2m.dispatch import Peer
-from lwm2m.registration.messages import changed, read_location, schedule, write_request
+from lwm2m.registration.messages import changed, locate, schedule, write_request
 
 _POST = const(2)
 _DELETE = const(4)
@@ -16,7 +16,8 @@ _TOO_LARGE = const(0x8D)
 
 _NEVER_MS = const(3600000)
 
-# States: nothing is going on; a pause; it connects; what is under way
+# States: a pause that a Disable asked for; nothing is going on; a pause; it connects; what is
+# under way
 _OFF = const(0)
 _WAITING = const(1)
 _CONNECTING = const(2)
@@ -45,6 +46,8 @@ class Registration(Peer):
         self.server = server
         self.version = "1.1"
         self.location = self.error = None
+        # Times of the last Register, and of it or the last Update, on the client's clock
+        self.registered_s = self.updated_s = None
         self.attempts = 0
         self.state = _OFF
         # Content of the next Update, and of the request in flight
@@ -64,7 +67,9 @@ class Registration(Peer):
     # What the client wants
 
     def start(self):
-        """Register anew, over a fresh socket, after 1/x/14."""
+        """Register anew, over a fresh socket, after 1/x/14; not when the account goes."""
+        if self.leaving and not self.leaving.free():
+            return
         self.exchange.cancel()
         self.leaving = None
         self.wait(self.server.initial_delay_s or 0)
@@ -109,7 +114,7 @@ class Registration(Peer):
             return _NEVER_MS
         transport = self.transport
         try:
-            if state == _WAITING:
+            if state <= _WAITING:
                 due = self.due.left_ms()
                 if due or not self.exchange.free():
                     return due or left
@@ -165,6 +170,7 @@ class Registration(Peer):
         if tag == _UPDATING and code == _CHANGED:
             self.done("updated")
         elif tag == _REGISTERING and code == _CREATED and self.locate(message):
+            self.registered_s = self.client.clock.s
             self.attempts = 0
             if self.reporting:
                 self.reporting.registered()
@@ -183,11 +189,12 @@ class Registration(Peer):
     # Transitions
 
     def locate(self, message):
-        self.location = read_location(message)
+        self.location = locate(message)
         return self.location
 
     def done(self, event):
         self.state = _REGISTERED
+        self.updated_s = self.client.clock.s
         schedule(self.due, self.lifetime_s)
         self.client.emit(event, self)
 
@@ -201,10 +208,10 @@ class Registration(Peer):
 
             fail(self, error)
 
-    def wait(self, s, attempts=0):
+    def wait(self, s, attempts=0, state=_WAITING):
         """Register in `s` seconds over a fresh socket, after so many `attempts` more."""
         self.attempts += attempts
-        self.state = _WAITING
+        self.state = state
         self.due.after_s(s)
 
     def register(self, version):
