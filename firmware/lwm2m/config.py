@@ -73,6 +73,12 @@ FIELDS = {
             "lifetime_s": _LIFETIME,
             "binding": binding,
             "storing": bool,
+            # registration.parameters
+            "ack_timeout_ms": (100, 60000, "milliseconds"),
+            "max_retransmit": (0, 8, "retransmissions"),
+            "nstart": (1, 8, "messages"),
+            "response_timeout_s": (1, 86400, "seconds"),
+            "local_port": (1, 65535, "ports"),
         }
     ],
     "lifetime_s": _LIFETIME,

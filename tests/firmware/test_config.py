@@ -1,10 +1,13 @@
 # matrix
 """config.json: what is right comes back, what is wrong becomes one line naming the field."""
 
+import json
 import os
 import random
 
 from lwm2m import config
+from lwm2m.client import Client
+from lwm2m.testing.fake_clock import FakeClock
 from testing import FOLDER, eq, raises
 
 NAME = FOLDER + "/config.json"
@@ -59,6 +62,42 @@ def test_every_field():
     expected["state"] = "state.json"
     expected["device"] = {"model": "m"}
     eq(settings, expected)
+
+
+def test_transmission_of_each_server():
+    fields = {
+        "ack_timeout_ms": 10000,
+        "max_retransmit": 2,
+        "nstart": 2,
+        "response_timeout_s": 600,
+        "local_port": 5683,
+    }
+    server = dict(fields)
+    server["uri"] = "coap://h/path?query"
+    text = '{"endpoint": "a", "servers": [%s]}'
+    settings = _load(text % json.dumps(server))
+    eq(settings["servers"], [server])
+    # What is right here is right for the client.
+    client = Client("a", clock=FakeClock())
+    client.add_server(**settings["servers"][0])
+    server["local_port"] = 65536
+    line = "servers[0].local_port: 1 to 65535 ports are needed, not 65536"
+    eq(_complaint(text % json.dumps(server)), line)
+
+
+def test_s_26_lifetimes_of_a_configuration_are_those_of_the_client():
+    client = Client("a", clock=FakeClock())
+    for lifetime_s in (0, 1, 0x1FFFFFFF):
+        for text in (
+            '{"endpoint": "a", "server": "coap://h", "lifetime_s": %d}',
+            '{"endpoint": "a", "servers": [{"uri": "coap://h", "lifetime_s": %d}]}',
+        ):
+            settings = _load(text % lifetime_s)
+            eq(client.add_server(**settings["servers"][0]).lifetime_s, lifetime_s)
+    for lifetime_s in (-1, 0x20000000, 0xFFFFFFFF):
+        line = "0 to 536870911 seconds are needed, not %d" % lifetime_s
+        eq(_field('"lifetime_s": %d' % lifetime_s), "lifetime_s: " + line)
+        raises(ValueError, client.add_server, "coap://h", lifetime_s=lifetime_s)
 
 
 def test_error_is_a_value_error():

@@ -29,6 +29,7 @@ from wire import (
 )
 
 from lwm2m.client import Client
+from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.objects.base import Object
 from lwm2m.objects.device import Device
 from lwm2m.objects.ipso import Temperature
@@ -315,7 +316,17 @@ def test_parse_uri():
         ("coap://[2001:db8::1]", (False, "2001:db8::1", 5683)),
         ("coaps://[::1]:65535", (True, "::1", 65535)),
     ):
-        eq((uri, parse_uri(uri)), (uri, expected))
+        eq((uri, parse_uri(uri)), (uri, expected + ((), ())))
+    for place, path, queries in (
+        ("/a", (b"a",), ()),
+        ("/a/b?x=1&y", (b"a", b"b"), (b"x=1", b"y")),
+        ("?x", (), (b"x",)),
+        ("/a%20b/", (b"a b",), ()),
+        ("/?x=/?", (), (b"x=/?",)),
+        ("/%C3%bc", (b"\xc3\xbc",), ()),
+    ):
+        uri = "coap://[::1]:7" + place
+        eq((uri, parse_uri(uri)), (uri, (False, "::1", 7, path, queries)))
 
 
 def test_parse_uri_that_is_none():
@@ -335,8 +346,15 @@ def test_parse_uri_that_is_none():
         "coap://::1",
         "coap://[::1",
         "coap://[]",
-        "coap://host/path",
-        "coap://host?query",
+        "coap:///path",
+        "coap://?query",
+        "coap://host/path#part",
+        "coap://host#part",
+        "coap://me@host",
+        "coap://host/a//b",
+        "coap://host/a%2",
+        "coap://host/a%zz",
+        "coap://host/" + "a" * 256,
         "coaps+tcp://host",
         None,
         b"coap://host",
@@ -347,3 +365,27 @@ def test_parse_uri_that_is_none():
         except ValueError:
             continue
         raise AssertionError("%r gives %r" % (uri, got))
+
+
+def test_path_and_query_of_the_uri_go_into_a_register_and_a_send():
+    bench = Bench()
+    far = ScriptedServer(bench)
+    bench.client.add_format(SenmlCbor())
+    bench.client.add(Temperature(value=20.5))
+    bench.client.add_server("coap://localhost/tenant/7?token=x&y", transport=far.near)
+    bench.client.step()
+    register = one(far.take())
+    eq(register.path(), b"/tenant/7/rd")
+    eq([query for query in register.all(URI_QUERY) if b"=" not in query], [b"y"])
+    assert b"token=x" in register.all(URI_QUERY)
+    far.reply(register, CREATED, [(LOCATION_PATH, b"at"), (LOCATION_PATH, b"1")])
+    bench.client.send("/3303/0/5700")
+    bench.client.step()
+    sent = one(far.take())
+    eq((sent.path(), sent.all(URI_QUERY)), (b"/tenant/7/dp", [b"token=x", b"y"]))
+    far.reply(sent, CHANGED)
+    # The location is a path of its own (RFC 7252 §5.10.7).
+    bench.client.update()
+    bench.client.step()
+    update = one(far.take())
+    eq((update.path(), update.all(URI_QUERY)), (b"/at/1", []))

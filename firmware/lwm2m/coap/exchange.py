@@ -29,7 +29,9 @@ class Exchange:
     """One peer: `transport` to reach it, `owner` to decide.
 
     Tunables of RFC 7252 §4.8: `ack_timeout_ms` ACK_TIMEOUT, `ack_random` ACK_RANDOM_FACTOR less
-    one in percent, `max_retransmit` MAX_RETRANSMIT. `context`, the client, has what peers share.
+    one in percent, `max_retransmit` MAX_RETRANSMIT, `timeout_ms` the wait for a response after its
+    request was acknowledged (MAX_TRANSMIT_WAIT, §4.8.2).
+    `context`, the client, has what peers share.
     `counter(n)`, for who counts to set, is called for n bytes sent, `counter(-n)` for n received;
     `error` is the last OSError since a request was begun; `serving` is True while the owner
     answers one.
@@ -39,6 +41,7 @@ class Exchange:
     ack_timeout_ms = 2000
     ack_random = 50
     max_retransmit = 4
+    timeout_ms = 93000
     serving = False
 
     def __init__(self, transport, owner, context):

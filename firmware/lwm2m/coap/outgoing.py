@@ -33,9 +33,6 @@ _IDLE = const(0)
 _UNACKNOWLEDGED = const(1)
 _ACKNOWLEDGED = const(2)
 
-# How long to wait for the response after an empty acknowledgement: MAX_TRANSMIT_WAIT, §4.8.2.
-_MAX_TRANSMIT_WAIT_S = const(93)
-
 # A reason of a failure
 _TIMED_OUT = const(0)
 
@@ -127,7 +124,7 @@ class Outgoing:
         else:
             # The response to a request is still to come.
             self.state = _ACKNOWLEDGED
-            self.due.after_s(_MAX_TRANSMIT_WAIT_S)
+            self.due.after(self.exchange.timeout_ms)
 
     def fail(self, reason):
         """End without a response, and tell the owner."""

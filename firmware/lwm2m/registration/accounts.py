@@ -12,12 +12,13 @@ from lwm2m.registration.registration import Registration
 def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
     """Add a server account: an instance of Security and one of Server. Returns the latter.
 
-    `uri` "coap://host[:port]"; `ssid` 1 to 65534, no other server's (default: the next one);
-    `lifetime_s` up to 536870911, 0 for ever; `terms` further resources of object 1, e.g.
-    `retry_timer_s=30`; `transport` (transport.base) in the place of UDP. Raises ValueError naming
-    the invalid argument, and for coaps:// without a secure transport.
+    `uri` "coap://host[:port][/path][?query]"; `ssid` 1 to 65534, no other server's (default: the
+    next one); `lifetime_s` up to 536870911, 0 for ever; `terms` further resources of object 1,
+    e.g. `retry_timer_s=30`, and what registration.parameters lists, e.g. `ack_timeout_ms=10000`
+    or `local_port=5683`; `transport` (transport.base) in the place of UDP. Raises ValueError
+    naming the invalid argument, and for coaps:// without a secure transport.
     """
-    secure, host, port = parse_uri(uri)
+    secure = parse_uri(uri)[0]
     if secure and not (transport and transport.secure):
         raise ValueError("uri: coaps:// needs a secure transport")
     if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
@@ -31,49 +32,57 @@ def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
         ssid = free
     if not 0 < ssid < 65535:
         raise ValueError("ssid")
+    parameters = None
+    for name in terms:
+        if name not in Server.RESOURCES:
+            from lwm2m.registration.parameters import split
+
+            parameters = split(terms)
+            break
     server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
     security = client.add(Security(uri=uri, ssid=ssid))
     client.add(server)
-    return open(client, security, server, transport).server
+    return open(client, security, server, transport, parameters).server
 
 
-def open(client, security, server, transport=None):
+def open(client, security, server, transport=None, terms=None):
     """Start to register with the server that the instances `security` and `server` describe.
 
-    `transport` (default: the one for the URI). Returns the Registration. Raises ValueError for a
-    URI that cannot be used.
+    `transport` (default: the one for the URI), `terms` a registration.parameters.Parameters.
+    Returns the Registration. Raises ValueError for a URI that cannot be used.
     """
+    _, host, port, path, queries = parse_uri(security.uri)
     if not transport:
         from lwm2m.transport.udp import Udp
 
-        _, host, port = parse_uri(security.uri)
-        transport = Udp(host, port)
-    registration = Registration(client, security, server, transport)
+        transport = Udp(host, port, terms and terms.bind)
+    registration = Registration(client, security, server, transport, path, queries)
+    if terms:
+        terms.attach(registration.exchange)
     client.registrations.append(registration)
     registration.start()
     return registration
 
 
 def parse_uri(uri):
-    """(secure, host, port) of "coap[s]://host[:port]", IPv6 in brackets. Raises ValueError."""
-    place = ""
+    """(secure, host, port, path, queries) of "coap[s]://host[:port][/path][?query]", IPv6 in
+    brackets; the last two are tuples of bytes. Raises ValueError."""
+    host = colon = port = ""
     secure = False
+    path = queries = ()
     if isinstance(uri, str) and uri.startswith(("coap://", "coaps://")):
         secure = uri[4] == "s"
-        place = uri[uri.index("//") + 2 :].rstrip("/")
-    host, colon, port = place.rpartition(":")
-    if not colon or place[-1:] == "]":
-        host = place
+        place = uri[7 + secure :].rstrip("/")
+        host, colon, port = place.partition(":")
+        for c in place.encode():
+            if c in b"/?#@[":
+                from lwm2m.registration.uri import split
+
+                host, colon, port, path, queries = split(place)
+                break
+    port = int(port) if port.isdigit() else 0
+    if not colon:
         port = 5684 if secure else 5683
-    else:
-        port = int(port) if port.isdigit() else 0
-    if host[:1] == "[" and host[-1] == "]":
-        host = host[1:-1]
-    elif ":" in host:
-        host = ""  # an IPv6 address needs its brackets
-    for c in host.encode():
-        if c in b"/?#@":
-            host = ""
     if not host or not 0 < port < 65536:
         raise ValueError("uri: coap://host[:port] is needed")
-    return secure, host, port
+    return secure, host, port, path, queries

@@ -19,9 +19,8 @@ _TERM_BINDING = const(8)
 
 _GREATER = const(0x3E)
 
-# An Update is sent this long before the lifetime ends, or at half of a short lifetime: time for
-# a whole sequence of retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2) and a Register.
-_LEAD_S = const(100)
+# Time for a Register after an Update that was not answered
+_MARGIN_S = const(7)
 
 
 def changed(registration):
@@ -45,6 +44,8 @@ def write_request(registration, out, outgoing):
     fields = registration.sent_fields
     tag = outgoing.tag
     if tag == _REGISTERING:
+        for segment in registration.path:
+            out.option(_URI_PATH, segment)
         out.option(_URI_PATH, b"rd")
     else:
         for segment in registration.location:
@@ -56,6 +57,8 @@ def write_request(registration, out, outgoing):
     if tag == _REGISTERING:
         out.option(_URI_QUERY, b"lwm2m=" + registration.version.encode())
         out.option(_URI_QUERY, b"ep=" + client.endpoint.encode())
+        for query in registration.queries:
+            out.option(_URI_QUERY, query)
     if fields & _TERM_LIFETIME:
         out.option(_URI_QUERY, b"lt=%d" % registration.lifetime_s)
     if fields & _TERM_BINDING:
@@ -77,12 +80,16 @@ def locate(message):
     return location
 
 
-def schedule(due, lifetime_s):
-    """Set `due` to when the next Update is due, from now on. Allocates: nothing."""
+def schedule(due, lifetime_s, exchange):
+    """Set `due` to when the next Update is due, from now on: early enough for a whole sequence of
+    retransmissions (MAX_TRANSMIT_WAIT, RFC 7252 §4.8.2: 93 s) and a Register, or at half of a
+    short lifetime. Allocates: nothing."""
+    lead_s = exchange.ack_timeout_ms * ((2 << exchange.max_retransmit) - 1) // 1000
+    lead_s = lead_s * (100 + exchange.ack_random) // 100 + _MARGIN_S
     if not lifetime_s:
         due.after_s(0x1FFFFFFF)  # for ever (§6.2.1)
-    elif lifetime_s > 2 * _LEAD_S:
-        due.after_s(lifetime_s - _LEAD_S)
+    elif lifetime_s > 2 * lead_s:
+        due.after_s(lifetime_s - lead_s)
     else:
         due.after(lifetime_s * 500)
 

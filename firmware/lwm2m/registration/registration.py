@@ -40,8 +40,11 @@ class Registration(Peer):
     `state` is 0 when nothing is going on; `leaving` is the Deregistration under way, or None.
     """
 
-    def __init__(self, client, security, server, transport):
+    def __init__(self, client, security, server, transport, path=(), queries=()):
         Peer.__init__(self, client, transport)
+        # Path and queries of the server's URI
+        self.path = path
+        self.queries = queries
         self.security = security
         self.server = server
         self.version = "1.1"
@@ -195,7 +198,7 @@ class Registration(Peer):
     def done(self, event):
         self.state = _REGISTERED
         self.updated_s = self.client.clock.s
-        schedule(self.due, self.lifetime_s)
+        schedule(self.due, self.lifetime_s, self.exchange)
         self.client.emit(event, self)
 
     def fail(self, error):

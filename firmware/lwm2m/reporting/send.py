@@ -22,6 +22,7 @@ _POST = const(2)
 _CHANGED = const(0x44)
 _URI_PATH = const(11)
 _CONTENT_FORMAT = const(12)
+_URI_QUERY = const(15)
 _SENML_JSON = const(110)
 _SENML_CBOR = const(112)
 _MUTE_SEND = const(23)
@@ -132,8 +133,12 @@ class SendRequest:
 
     def on_build(self, out, outgoing):
         registration = outgoing.tag
+        for segment in registration.path:
+            out.option(_URI_PATH, segment)
         out.option(_URI_PATH, b"dp")
         out.uint(_CONTENT_FORMAT, self.codec.FORMAT)
+        for query in registration.queries:
+            out.option(_URI_QUERY, query)
         outgoing.payload(out)
         samples = self.samples[registration]
         time_ms = clock_of(registration.reporting) if self.timed else None

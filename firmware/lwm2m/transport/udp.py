@@ -17,15 +17,17 @@ _NEVER_MS = const(3600000)
 class Udp:
     """A UDP association with one server (the contract: transport.base).
 
-    `host` name or address, `port`. Datagrams of up to 1280 bytes are received whole.
+    `host` name or address, `port`; `bind(sock, family)`, if there is one, gives the socket a local
+    address (transport.local_port). Datagrams of up to 1280 bytes are received whole.
     """
 
     secure = ready = deaf = False
     renewals = 0
 
-    def __init__(self, host, port=5683):
+    def __init__(self, host, port=5683, bind=None):
         self.host = host
         self.port = port
+        self.bind = bind
         self.sock = self.poller = None
         self.data = b""
         # Which of the addresses of the host is used
@@ -33,8 +35,9 @@ class Udp:
         self.poll = select.poll()
 
     def open(self, poller=None):
-        """Resolve the host and open a fresh socket (a new local port each time), which `poller`
-        gets as well. Where nobody has answered, the next address of the host is tried.
+        """Resolve the host and open a fresh socket (a new local port each time unless one is
+        bound), which `poller` gets as well. Where nobody has answered, the next address of the
+        host is tried.
 
         Raises OSError when the name does not resolve or the network is down.
         """
@@ -47,6 +50,8 @@ class Udp:
         info = found[self.index % len(found)]
         sock = socket.socket(info[0], socket.SOCK_DGRAM)
         try:
+            if self.bind:
+                self.bind(sock, info[0])
             sock.connect(info[-1])
             sock.setblocking(False)
         except OSError:
