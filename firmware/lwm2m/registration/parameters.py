@@ -12,8 +12,6 @@
 An Update is sent as long before the end of the lifetime as the first three may take.
 """
 
-from micropython import const
-
 from lwm2m.coap.outgoing import Outgoing
 
 # Lowest and highest value of each
