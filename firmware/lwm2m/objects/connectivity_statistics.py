@@ -116,7 +116,13 @@ class ConnectivityStatistics(Object):
 
     def measure(self, registration):
         """Count what is sent to and received from the server of `registration`."""
-        registration.exchange.counter = self.count
+        exchange = registration.exchange
+        if exchange.counter:
+            from lwm2m.coap.traffic import count
+
+            count(exchange, self.count)
+        else:
+            exchange.counter = self.count
 
     def check(self, rid, value):
         if rid == _PERIOD and not 0 <= value < 0x20000000:

@@ -1,0 +1,84 @@
+"""Counters of the datagrams of one server. Loaded by an application that wants them:
+
+    from lwm2m.coap.traffic import Traffic
+
+    traffic = Traffic(client.registrations[0].exchange)
+
+Nothing is counted, and nothing costs anything, before that.
+"""
+
+from array import array
+from micropython import const
+
+_NON = const(1)
+# Message ids of the server that are compared with a new one
+_REMEMBERED = const(8)
+
+
+def count(exchange, counter):
+    """Have `counter(n)` called for n bytes sent, `counter(-n)` for n received (coap.exchange),
+    beside whoever counts already."""
+    other = exchange.counter
+    if other is None or other == counter:
+        exchange.counter = counter
+    else:
+        exchange.counter = _Both(other, counter).count
+
+
+class _Both:
+    def __init__(self, first, second):
+        self.first = first
+        self.second = second
+
+    def count(self, n):
+        self.first(n)
+        self.second(n)
+
+
+class Traffic:
+    """What is sent to and received from the peer of `exchange`, from now on.
+
+    `sent` and `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
+    UDP and IP; `resent` are the retransmissions among those sent, `repeated` those of the server
+    among those received; `heard_s` is the second on the client's clock of the last one received,
+    None before it. Allocates: about 150 bytes, and nothing for a datagram.
+    """
+
+    def __init__(self, exchange):
+        self.exchange = exchange
+        self.sent = self.sent_bytes = self.resent = 0
+        self.received = self.received_bytes = self.repeated = 0
+        self.heard_s = None
+        # The last message ids of the server, and where the next one goes
+        self.mids = array("i", (-1 for _ in range(_REMEMBERED)))
+        self.pos = 0
+        count(exchange, self.count)
+
+    def count(self, n):
+        """Count a datagram: `n` bytes sent, or received when it is negative."""
+        exchange = self.exchange
+        if n < 0:
+            self.received += 1
+            self.received_bytes -= n
+            self.heard_s = exchange.clock.s
+            data = exchange.transport.data
+            if n <= -4 and data[0] >> 4 & 3 <= _NON:
+                self.note(data[2] << 8 | data[3])
+            return
+        self.sent += 1
+        self.sent_bytes += n
+        buf = exchange.builder.buf
+        mid = buf[2] << 8 | buf[3]
+        for outgoing in exchange.outgoing:
+            if outgoing.state and outgoing.retransmissions and outgoing.mid == mid:
+                self.resent += 1
+
+    def note(self, mid):
+        """Note the message id of a request, response or notification of the server."""
+        mids = self.mids
+        for i in range(_REMEMBERED):
+            if mids[i] == mid:
+                self.repeated += 1
+                return
+        mids[self.pos] = mid
+        self.pos = (self.pos + 1) % _REMEMBERED
