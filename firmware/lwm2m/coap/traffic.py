@@ -1,4 +1,5 @@
-"""Counters of the datagrams of one server. Loaded by an application that wants them:
+"""Counters of the datagrams of one server. Loaded with the first of them, or with the second
+counter of an exchange:
 
     from lwm2m.coap.traffic import Traffic
 
@@ -12,7 +13,7 @@ from micropython import const
 
 _NON = const(1)
 # Message ids of the server that are compared with a new one
-_REMEMBERED = const(8)
+_COMPARED = const(8)
 
 
 def count(exchange, counter):
@@ -36,7 +37,7 @@ class _Both:
 
 
 class Traffic:
-    """What is sent to and received from the peer of `exchange`, from now on.
+    """Numbers of datagrams and bytes to and from the peer of `exchange`, from now on.
 
     `sent` and `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
     UDP and IP; `resent` are the retransmissions among those sent, `repeated` those of the server
@@ -50,7 +51,7 @@ class Traffic:
         self.received = self.received_bytes = self.repeated = 0
         self.heard_s = None
         # The last message ids of the server, and where the next one goes
-        self.mids = array("i", (-1 for _ in range(_REMEMBERED)))
+        self.mids = array("i", (-1 for _ in range(_COMPARED)))
         self.pos = 0
         count(exchange, self.count)
 
@@ -76,9 +77,9 @@ class Traffic:
     def note(self, mid):
         """Note the message id of a request, response or notification of the server."""
         mids = self.mids
-        for i in range(_REMEMBERED):
+        for i in range(_COMPARED):
             if mids[i] == mid:
                 self.repeated += 1
                 return
         mids[self.pos] = mid
-        self.pos = (self.pos + 1) % _REMEMBERED
+        self.pos = (self.pos + 1) % _COMPARED
