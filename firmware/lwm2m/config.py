@@ -23,6 +23,11 @@ def binding(value):
         return "U or UQ is needed"
 
 
+def lwm2m(value):
+    if value not in ("1.0", "1.1", "1.2"):
+        return "1.0, 1.1 or 1.2 in quotes is needed"
+
+
 def link(value):
     if value != "wifi" and value != "ppp":
         return "wifi or ppp is needed"
@@ -72,6 +77,7 @@ FIELDS = {
             "ssid": (1, 65534, "ids"),
             "lifetime_s": _LIFETIME,
             "binding": binding,
+            "lwm2m": lwm2m,
             "storing": bool,
             # registration.parameters
             "ack_timeout_ms": (100, 60000, "milliseconds"),
@@ -83,6 +89,7 @@ FIELDS = {
     ],
     "lifetime_s": _LIFETIME,
     "binding": binding,
+    "lwm2m": lwm2m,
     "storing": bool,
     "state": str,
     "mtu": (128, 1280, "bytes"),
@@ -113,7 +120,8 @@ def load(path, fields=FIELDS):
     """Read and check the JSON file `path`, and keys.json beside it if there is one.
 
     Returns what they hold, with `servers`, arguments of `Client.add_server`, in place of `server`,
-    `lifetime_s`, `binding`, `storing`, and with the `password` in `network`. Raises ConfigError.
+    `lifetime_s`, `binding`, `lwm2m`, `storing`, and with the `password` in `network`. Raises
+    ConfigError.
     """
     keys_path = path[: path.rfind("/") + 1] + "keys.json"
     try:
@@ -250,7 +258,7 @@ def _gather(settings):
         raise ConfigError("server: server or servers is needed")
     if "server" in settings:
         settings["servers"] = [{"uri": settings.pop("server")}]
-    for name in ("lifetime_s", "binding", "storing"):
+    for name in ("lifetime_s", "binding", "lwm2m", "storing"):
         common = settings.pop(name, None)
         for server in settings["servers"]:
             if "uri" not in server:

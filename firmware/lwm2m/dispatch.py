@@ -33,10 +33,10 @@ _READ = const(1)
 class Peer:
     """A server whose requests are served. A subclass may decide otherwise what it is `allowed`.
 
-    `client`, `transport`; `exchange`, which it owns (coap.exchange); `attributes` {path: {name:
-    value}} are those that it has written; `created` its recent Creates (message id, oid, iid);
-    `reporting` is what it observes and is sent (reporting.scheduler), or None; `read` and
-    `operate` the functions of these names once they are loaded.
+    `client`, `transport`; `exchange`, which it owns (coap.exchange); `version` of LwM2M, "1.1";
+    `attributes` {path: {name: value}} are those that it has written; `created` its recent Creates
+    (message id, oid, iid); `reporting` is what it observes and is sent (reporting.scheduler), or
+    None; `read` and `operate` the functions of these names once they are loaded.
     """
 
     reporting = None
@@ -100,7 +100,7 @@ def dispatch(peer, message, out):
     """Find what a request names, ask for the right, and carry out the operation. Returns the
     response code; may raise `Lwm2mError`."""
     depth = message.depth
-    if depth < 0:
+    if depth < 0 or (depth == 4 and peer.version == "1.0"):
         return _NOT_FOUND
     code = message.code
     client = peer.client

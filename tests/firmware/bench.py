@@ -82,7 +82,8 @@ class ScriptedServer:
 
 
 class Bench:
-    """A client that speaks all formats, with a clock that stands still, and one server."""
+    """A client that speaks all formats, with a clock that stands still, and one server: with
+    LwM2M 1.2, unless `lwm2m` says otherwise, because that has all there is."""
 
     def __init__(self, lifetime_s=86400, near=None, mtu=1152, ring=16, endpoint="dev", **terms):
         self.clock = FakeClock()
@@ -97,7 +98,8 @@ class Bench:
     def _event(self, event, registration):
         self.events.append(event)
 
-    def add_server(self, far, lifetime_s=86400, **terms):
+    def add_server(self, far, lifetime_s=86400, lwm2m="1.2", **terms):
+        terms["lwm2m"] = lwm2m
         return self.client.add_server(
             "coap://localhost", lifetime_s=lifetime_s, transport=far.near, **terms
         )

@@ -24,6 +24,8 @@ _LONGEST = const(1280)
 
 def answer(exchange, message):
     """Answer the request `message`, or repeat the answer it got."""
+    if not exchange.owner.registered:
+        return  # Whoever has sent it does not know us (LwM2M Core §6.3).
     out = exchange.builder
     mid = message.mid
     kind = _ACK

@@ -11,6 +11,7 @@ does not fit (RFC 7959). The owner of a message has
 
 and the owner of an exchange, who answers requests, has besides
 
+    registered                    False: requests are ignored, without an answer
     on_request(message, builder)  write the answer to a request: its response code, or 0 if the
                                   response comes later (coap.separate)
     on_repeat(message, builder)   write the Location-Path of a repeated Create once more

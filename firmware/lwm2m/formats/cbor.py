@@ -36,6 +36,7 @@ _SMALLEST = -0x8000000000000000
 
 class Cbor(Codec):
     FORMAT = 60
+    VERSION = "1.1"
 
     def fits(self, depth, flags, value=None):
         return depth == 4 or (depth == 3 and not flags & _MULTI)

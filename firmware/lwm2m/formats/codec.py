@@ -5,6 +5,7 @@ visit the data model and call it; it never sees a client. The reading half is a 
 (formats.reader).
 
     FORMAT                        number of the content format (IANA registry)
+    VERSION                       the version of LwM2M that has brought it, as a text
     FRAMED                        True when `begin` and `end` are called around the values
     COUNTED                       of a framed one: True when `begin` needs the number of records;
                                   they are visited twice, after `begin_count(path, depth)` first
@@ -53,6 +54,7 @@ class Codec:
     """One content format: see the top of this module."""
 
     FORMAT = -1
+    VERSION = "1.0"
     FRAMED = carries_paths = False
     pack = None
 

@@ -22,6 +22,7 @@ _BREAK = const(0xFF)
 
 class Lwm2mCbor(Codec):
     FORMAT = ANSWER_FORMAT = 11544
+    VERSION = "1.2"
     FRAMED = carries_paths = True
     COUNTED = False
 

@@ -32,6 +32,7 @@ _VD = const(8)
 
 class SenmlCbor(Records):
     FORMAT = ANSWER_FORMAT = 112
+    VERSION = "1.1"
     carries_paths = True
     COUNTED = True
 
@@ -87,6 +88,7 @@ class SenmlEtchCbor(SenmlCbor):
     """For the payloads of Read- and Write-Composite alone; answers are SenML CBOR."""
 
     FORMAT = 322
+    VERSION = "1.2"
 
     def fits(self, depth, flags, value=None):
         return False

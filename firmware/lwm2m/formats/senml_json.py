@@ -20,6 +20,7 @@ _RIGHT_BRACE = const(125)
 
 class SenmlJson(JsonRecords):
     FORMAT = ANSWER_FORMAT = 110
+    VERSION = "1.1"
     carries_paths = True
     TEXT = b'"vs":'
     BOOL = b'"vb":'
@@ -67,6 +68,7 @@ class SenmlEtchJson(SenmlJson):
     """For the payloads of Read- and Write-Composite alone; answers are SenML JSON."""
 
     FORMAT = 320
+    VERSION = "1.2"
 
     def fits(self, depth, flags, value=None):
         return False

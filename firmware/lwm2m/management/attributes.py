@@ -19,6 +19,8 @@ _TIME = const(7)
 _NUMBERS = ("pmin", "pmax", "epmin", "epmax", "hqmax")
 _THRESHOLDS = ("gt", "lt", "st")
 _SWITCHES = ("edge", "con")
+# The versions of LwM2M that have brought attributes after 1.0
+_VERSIONS = {"epmin": "1.1", "epmax": "1.1", "edge": "1.2", "con": "1.2", "hqmax": "1.2"}
 _CONDITIONS = ("gt", "lt", "st", "edge")
 
 
@@ -28,7 +30,7 @@ def write_attributes(peer, message, flags):
     path = tuple(message.path[i] for i in range(message.depth))
     stored = peer.attributes
     old = stored.get(path, {})
-    merged = query(message, flags & 15 if message.depth > 2 else 0, dict(old))
+    merged = query(peer, message, flags & 15 if message.depth > 2 else 0, dict(old))
     if merged is None:
         return _BAD_REQUEST
     stored[path] = merged
@@ -52,9 +54,10 @@ def write_attributes(peer, message, flags):
     return _CHANGED
 
 
-def query(message, kind, merged):
+def query(peer, message, kind, merged):
     """Take the attributes in the query of `message` into the dict `merged` and return it; None if
-    they cannot be, for a resource of type `kind` (0: not a resource)."""
+    they cannot be, for a resource of type `kind` (0: not a resource) or in the version of `peer`.
+    """
     for i in range(message.queries):
         message.option(_URI_QUERY, i)
         try:
@@ -62,7 +65,7 @@ def query(message, kind, merged):
         except UnicodeError:
             return None
         value = parse(name, text if equals else None, kind)
-        if value is False:
+        if value is False or peer.version < _VERSIONS.get(name, "1.0"):
             return None
         if value is None:
             merged.pop(name, None)

@@ -20,6 +20,12 @@ _NOT_ACCEPTABLE = const(0x86)
 _INCOMPLETE = const(0x88)
 _UNSUPPORTED_FORMAT = const(0x8F)
 
+_ETCH_JSON = const(320)
+_LWM2M_CBOR = const(11544)
+# First byte of a null
+_NULL_JSON = const(0x6E)
+_NULL_CBOR = const(0xF6)
+
 _OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
 
@@ -33,25 +39,27 @@ _NUMBER_MASK = const(15)
 
 def composite(peer, message, out):
     """Carry out a FETCH or an iPATCH on the root. Returns the response code."""
-    if message.code != _FETCH and message.code != _IPATCH:
+    if (message.code != _FETCH and message.code != _IPATCH) or peer.version == "1.0":
         return _NOT_ALLOWED
     if message.code == _FETCH and message.block2 > _NUMBER_MASK and message.payload == message.end:
         return _read_further(peer, message, out)
     codec = peer.client.codec(message.format)
-    if not codec or not codec.carries_paths:
+    if not codec or codec.VERSION > peer.version or not codec.carries_paths:
         return _UNSUPPORTED_FORMAT
     reader = codec.reader()
     reader.open(message.body, message.payload, message.end, message.path, 0)
     if message.code == _FETCH:
         return _read(peer, message, out, codec, reader)
-    return _write(peer, reader)
+    return _write(peer, codec, reader)
 
 
 def _read(peer, message, out, codec, reader):
     accept = message.accept if message.accept >= 0 else codec.ANSWER_FORMAT
     codec = peer.client.codec(accept)
+    if not codec or codec.VERSION > peer.version or not codec.carries_paths:
+        return _NOT_ACCEPTABLE
     # SenML-ETCH is for requests (RFC 8790 §3).
-    if not codec or not codec.carries_paths or codec.FORMAT != codec.ANSWER_FORMAT:
+    if codec.FORMAT != codec.ANSWER_FORMAT:
         return _NOT_ACCEPTABLE
     paths = read_paths(reader)
     if not paths:
@@ -77,17 +85,16 @@ def _read_further(peer, message, out):
     from lwm2m.management.composite_blocks import recall
     from lwm2m.management.read_block import read_block
 
-    client = peer.client
     accept = message.accept
     if accept < 0:
-        codec = client.codec(message.format)
+        codec = peer.client.codec(message.format)
         if codec and codec.carries_paths:
             accept = codec.ANSWER_FORMAT
     read = recall(peer, accept)
     if not read:
         return _INCOMPLETE
     _, message.accept, paths = read
-    return read_block(peer, message, out, client.codec(message.accept), paths, 0, 0, None)
+    return read_block(peer, message, out, peer.client.codec(message.accept), paths, 0, 0, None)
 
 
 def _forbidden(peer, paths):
@@ -119,7 +126,18 @@ def read_paths(reader):
     return None if reader.error else paths
 
 
-def _write(peer, reader):
+def is_null(codec, reader):
+    """True if the record of `reader` has null in the place of a value. Only SenML-ETCH (RFC 8790
+    §3.1) and LwM2M CBOR have that."""
+    if codec.FORMAT == _LWM2M_CBOR:
+        return not reader.has_value
+    if codec.FORMAT == codec.ANSWER_FORMAT or not reader.has_value:
+        return False
+    null = _NULL_JSON if codec.FORMAT == _ETCH_JSON else _NULL_CBOR
+    return reader.buf[reader.mark] == null
+
+
+def _write(peer, codec, reader):
     client = peer.client
     staged = []
     while reader.next():
@@ -141,7 +159,12 @@ def _write(peer, reader):
         if values is None:
             values = {}
             staged.append((instance, values))
-        code = stage(instance, reader, values, False)
+        if peer.version == "1.2" and is_null(codec, reader):
+            from lwm2m.management.delete import stage_removal
+
+            code = stage_removal(instance, reader.rid, reader.riid, values)
+        else:
+            code = stage(instance, reader, values, False)
         if code:
             return code
     if reader.error or not staged:

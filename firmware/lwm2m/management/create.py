@@ -30,7 +30,9 @@ def create(peer, message, out):
     values = {}
     if message.payload < message.end:
         codec = client.codec(message.format)
-        if not codec or codec.FORMAT == _LINK or not codec.fits(1, 0):
+        if not codec or codec.VERSION > peer.version:
+            return _UNSUPPORTED_FORMAT
+        if codec.FORMAT == _LINK or not codec.fits(1, 0):
             return _UNSUPPORTED_FORMAT
         # The values are staged against an instance that nobody sees.
         draft = cls()

@@ -2,7 +2,12 @@
 
 from micropython import const
 
+from lwm2m.errors import Lwm2mError
 from lwm2m.formats.codec import decimal, instances
+
+_BAD_REQUEST = const(0x80)
+_URI_QUERY = const(15)
+_ZERO = const(0x30)
 
 _W = const(0x20)
 _RW = const(0x30)
@@ -16,11 +21,30 @@ _GREATER = const(0x3E)
 _ATTRIBUTES = ("pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax")
 
 
-def discover(peer, link, out, path, depth):
+def levels_of(peer, message):
+    """The value of `depth` in the query of a Discover (1.2): how many levels below the path it
+    asks for; None without one. Raises Lwm2mError for one that cannot be. Allocates: the query."""
+    found = None
+    for i in range(message.queries):
+        message.option(_URI_QUERY, i)
+        text = message.text()
+        if text[:6] == b"depth=":
+            digit = text[6] - _ZERO if len(text) == 7 else -1
+            if found is not None or not 0 <= digit <= 3 or peer.version < "1.2":
+                raise Lwm2mError(_BAD_REQUEST)
+            found = digit
+    return found
+
+
+def discover(peer, link, out, path, depth, levels=None):
     """Write the links of what is at or below `path[:depth]`, with the codec `link`: versions,
     dimensions, and the attributes that the asking server has written; the link of `path` has those
-    that it inherits, too."""
+    that it inherits, too. `levels` below it are shown, by default the resources, or the instances
+    of the resource that is asked for, which 1.0 has not."""
     link.begin()
+    deepest = depth + levels if levels is not None else 4 if depth == 3 else 3
+    if peer.version == "1.0":
+        deepest = 3
     client = peer.client
     oid = path[0]
     attributes = peer.attributes
@@ -30,7 +54,7 @@ def discover(peer, link, out, path, depth):
             _attach(out, attributes, (oid,), True)
     for instance in client.objects:
         iid = instance.iid
-        if instance.OID != oid or (depth > 1 and iid != path[1]):
+        if deepest < 2 or instance.OID != oid or (depth > 1 and iid != path[1]):
             continue
         if depth < 3:
             link.open(out, oid, iid)
@@ -38,7 +62,7 @@ def discover(peer, link, out, path, depth):
             if attributes:
                 _attach(out, attributes, (oid, iid), depth == 2)
         table = instance.RESOURCES
-        for i in range(0, len(table), 3):
+        for i in range(0, len(table) if deepest > 2 else 0, 3):
             rid = table[i]
             if (depth < 3 or rid == path[2]) and exists(instance, i):
                 link.open(out, oid, iid, rid)
@@ -48,7 +72,7 @@ def discover(peer, link, out, path, depth):
                     decimal(out, len(instance.value_at(i) or ()))
                 if attributes:
                     _attach(out, attributes, (oid, iid, rid), depth == 3)
-                if depth == 3 and table[i + 1] & _MULTI:
+                if deepest > 3 and table[i + 1] & _MULTI:
                     for riid in instances(instance.value_at(i) or ()):
                         link.open(out, oid, iid, rid)
                         out.byte(_SLASH)

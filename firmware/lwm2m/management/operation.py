@@ -47,8 +47,11 @@ def operate(peer, message, out, instance, index, flags):
             right = _WRITE
         elif depth == 3 and flags & _E:
             right = _EXECUTE
-    elif code == _DELETE and depth == 2 and path[0] in peer.client.classes:
-        right = _DELETE_RIGHT
+    elif code == _DELETE:
+        if depth == 2 and path[0] in peer.client.classes:
+            right = _DELETE_RIGHT
+        elif depth == 4 and flags & _W and peer.version == "1.2":
+            right = _WRITE
     if not right:
         return _NOT_ALLOWED
     # What is wanted of an object shows nothing of its instances: everybody may write that.
@@ -56,6 +59,10 @@ def operate(peer, message, out, instance, index, flags):
         path[0], path[1] if depth > 1 else -1, right
     ):
         return _UNAUTHORIZED
+    if right == _WRITE and code == _DELETE:
+        from lwm2m.management.delete import delete_item
+
+        return delete_item(peer, instance, index, path[3])
     if right == _WRITE:
         from lwm2m.management.write import write
 

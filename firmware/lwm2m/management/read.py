@@ -31,11 +31,12 @@ def read(peer, message, out, instance, index, flags):
     accept = message.accept
     value = None
     if accept == _LINK:
-        if depth > 2:
-            from lwm2m.management.discover import exists
+        from lwm2m.management.discover import exists, levels_of
 
-            if depth > 3 or not exists(instance, index):
-                return _NOT_FOUND
+        if depth > 2 and (depth > 3 or not exists(instance, index)):
+            return _NOT_FOUND
+        if message.queries:
+            value = levels_of(peer, message)
     elif depth > 2:
         if not flags & _R:
             return _NOT_ALLOWED
@@ -50,7 +51,7 @@ def read(peer, message, out, instance, index, flags):
             if client.codec(single):
                 accept = single
     codec = client.codec(accept)
-    if not codec or not codec.fits(depth, flags, value):
+    if not codec or codec.VERSION > peer.version or not codec.fits(depth, flags, value):
         return _NOT_ACCEPTABLE
     message.accept = accept
     if message.block2 < 0:

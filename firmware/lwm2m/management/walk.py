@@ -24,7 +24,7 @@ def represent(peer, codec, out, path, depth, flags, value):
     if codec.FORMAT == _LINK:
         from lwm2m.management.discover import discover
 
-        discover(peer, codec, out, path, depth)
+        discover(peer, codec, out, path, depth, value)
         return
     total = 0
     if codec.COUNTED:

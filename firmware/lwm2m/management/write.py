@@ -38,7 +38,9 @@ def write(peer, message, instance, index, flags, replace):
             return _NOT_FOUND
     # A server that names no format for a single value means text.
     codec = client.codec(message.format if message.format >= 0 or depth < 3 else _TEXT)
-    if not codec or codec.FORMAT == _LINK or not codec.fits(depth, flags):
+    if not codec or codec.VERSION > peer.version:
+        return _UNSUPPORTED_FORMAT
+    if codec.FORMAT == _LINK or not codec.fits(depth, flags):
         return _UNSUPPORTED_FORMAT
     # First everything is decoded and checked, then everything is written: a payload with one
     # mistake changes nothing.

@@ -14,10 +14,15 @@ def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
 
     `uri` "coap://host[:port][/path][?query]"; `ssid` 1 to 65534, no other server's (default: the
     next one); `lifetime_s` up to 536870911, 0 for ever; `terms` further resources of object 1,
-    e.g. `retry_timer_s=30`, and what registration.parameters lists, e.g. `ack_timeout_ms=10000`
-    or `local_port=5683`; `transport` (transport.base) in the place of UDP. Raises ValueError
-    naming the invalid argument, and for coaps:// without a secure transport.
+    e.g. `retry_timer_s=30`, what registration.parameters lists, e.g. `ack_timeout_ms=10000` or
+    `local_port=5683`, and `lwm2m`, the version to register with, "1.0", "1.1" (default) or "1.2":
+    a server that answers 4.12 is asked for the next lower one; `transport` (transport.base) in the
+    place of UDP. Raises ValueError naming the invalid argument, and for coaps:// without a secure
+    transport.
     """
+    lwm2m = terms.pop("lwm2m", "1.1")
+    if lwm2m not in ("1.0", "1.1", "1.2"):
+        raise ValueError("lwm2m")
     secure = parse_uri(uri)[0]
     if secure and not (transport and transport.secure):
         raise ValueError("uri: coaps:// needs a secure transport")
@@ -42,21 +47,21 @@ def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
     server = Server(ssid=ssid, lifetime_s=lifetime_s, binding=binding, **terms)
     security = client.add(Security(uri=uri, ssid=ssid))
     client.add(server)
-    return open(client, security, server, transport, parameters).server
+    return open(client, security, server, transport, parameters, lwm2m).server
 
 
-def open(client, security, server, transport=None, terms=None):
+def open(client, security, server, transport=None, terms=None, lwm2m="1.1"):
     """Start to register with the server that the instances `security` and `server` describe.
 
-    `transport` (default: the one for the URI), `terms` a registration.parameters.Parameters.
-    Returns the Registration. Raises ValueError for a URI that cannot be used.
+    `transport` (default: the one for the URI), `terms` a registration.parameters.Parameters,
+    `lwm2m` as in `add_server`. Returns the Registration. Raises ValueError for a URI that cannot be used.
     """
     _, host, port, path, queries = parse_uri(security.uri)
     if not transport:
         from lwm2m.transport.udp import Udp
 
         transport = Udp(host, port, terms and terms.bind)
-    registration = Registration(client, security, server, transport, path, queries)
+    registration = Registration(client, security, server, transport, lwm2m, path, queries)
     if terms:
         terms.attach(registration.exchange)
     client.registrations.append(registration)

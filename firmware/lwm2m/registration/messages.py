@@ -69,7 +69,7 @@ def write_request(registration, out, outgoing):
             out.option(_URI_QUERY, b"Q")
     if fields & _LINKS:
         outgoing.payload(out)
-        write_links(client, client.codec(_LINK), out)
+        write_links(client, client.codec(_LINK), out, registration.version)
 
 
 def locate(message):
@@ -94,14 +94,15 @@ def schedule(due, lifetime_s, exchange):
         due.after(lifetime_s * 500)
 
 
-def write_links(client, link, out):
+def write_links(client, link, out, version="1.1"):
     """Write the links of all objects and instances but those of Security and OSCORE, with the
-    codec `link`; an object alone when it has a version or no instance. Allocates: nothing."""
+    codec `link`, for a `version` of LwM2M; an object alone when it has a version or no instance.
+    Allocates: nothing."""
     link.begin()
     if len(client.codecs) > 1:
         from lwm2m.registration.root import write_root
 
-        write_root(link, out, client)
+        write_root(link, out, client, version)
     last = -1
     for instance in client.objects:
         oid = instance.OID

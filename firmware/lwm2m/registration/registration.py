@@ -34,20 +34,22 @@ _LINKS = const(2)
 class Registration(Peer):
     """The client's registration with one server.
 
-    `security` and `server` are its instances of objects 0 and 1; `location` the path that the
+    `security` and `server` are its instances of objects 0 and 1; `lwm2m` the version of LwM2M to
+    ask for, `version` that which is in force: "1.0", "1.1" or "1.2"; `location` the path that the
     server gave, a list of bytes, or None; `attempts` failures in a row, `error` the last reason: a
     response code (4.13: the list of objects does not fit), an OSError, or None for a time-out.
     `state` is 0 when nothing is going on; `leaving` is the Deregistration under way, or None.
     """
 
-    def __init__(self, client, security, server, transport, path=(), queries=()):
+    def __init__(self, client, security, server, transport, lwm2m, path=(), queries=()):
         Peer.__init__(self, client, transport)
         # Path and queries of the server's URI
         self.path = path
         self.queries = queries
         self.security = security
         self.server = server
-        self.version = "1.1"
+        # Versions of LwM2M: wanted, and in force
+        self.lwm2m = self.version = lwm2m
         self.location = self.error = None
         # Times of the last Register, and of it or the last Update, on the client's clock
         self.registered_s = self.updated_s = None
@@ -212,8 +214,10 @@ class Registration(Peer):
             fail(self, error)
 
     def wait(self, s, attempts=0, state=_WAITING):
-        """Register in `s` seconds over a fresh socket, after so many `attempts` more."""
+        """Register in `s` seconds over a fresh socket, in the version that is wanted; so many more
+        `attempts` have failed."""
         self.attempts += attempts
+        self.version = self.lwm2m
         self.state = state
         self.due.after_s(s)
 

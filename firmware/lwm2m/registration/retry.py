@@ -26,11 +26,12 @@ def fail(registration, error):
     if registration.state == _UPDATING:
         emit("update_failed", registration)
         if isinstance(error, int):
-            registration.register(registration.version)
+            registration.register(registration.lwm2m)
         else:
             registration.wait(0)
     elif error == _PRECONDITION_FAILED and registration.version != "1.0":
-        registration.register("1.0")
+        # The next lower version, until something else ends this registration
+        registration.register("1.1" if registration.version == "1.2" else "1.0")
     else:
         registration.close()
         registration.wait(pause_s(registration.server, registration.attempts + 1), 1)

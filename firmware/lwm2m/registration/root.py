@@ -9,12 +9,13 @@ _TLV = const(11542)
 _SINGLE = const(42)
 
 
-def write_root(link, out, client):
-    """Write the root link with the formats that a server may ask for, if there are more than TLV.
+def write_root(link, out, client, version):
+    """Write the root link with the formats that a server may ask for in a `version` of LwM2M, if
+    there are more than TLV.
     Allocates: the list as text."""
     formats = ""
     for codec in client.codecs:
-        if codec.FORMAT > _SINGLE and codec.FORMAT != _TLV:
+        if codec.FORMAT > _SINGLE and codec.FORMAT != _TLV and codec.VERSION <= version:
             formats += "%d " % codec.FORMAT
     if formats:
         link.open(out)

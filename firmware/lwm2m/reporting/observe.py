@@ -42,8 +42,8 @@ def observe(peer, message, out):
     if message.queries:
         from lwm2m.management.attributes import consistent, inherited, query
 
-        attributes = query(message, _kind(client, message), attributes)
-        if attributes is None:
+        attributes = query(peer, message, _kind(client, message), attributes)
+        if attributes is None or peer.version < "1.2":
             raise Lwm2mError(_BAD_REQUEST)
         together = inherited(peer.attributes, _path_of(message))
         together.update(attributes)

@@ -39,7 +39,8 @@ class SendRequest:
     `paths` are texts such as "/3303/0" or "/3/0/7/1"; without any, `add` takes samples, each with
     its time. `results` has for each short server id None while the outcome is not known, True for
     arrived, False for not (timed out, or rejected), the response code if the server refused it,
-    or "muted" if it wants none (1/x/23); `done(request, ssid)` is called with each outcome.
+    "muted" if it wants none (1/x/23), or "version" if it knows us by LwM2M 1.0, which has no Send;
+    `done(request, ssid)` is called with each outcome.
     Raises ValueError for a path without a value, and when the client speaks no SenML.
     Allocates: the payload, once for each server when there are access rights; and while values
     are taken, a buffer of the client's `mtu`.
@@ -88,7 +89,9 @@ class SendRequest:
 
     def send(self):
         """Begin to send; it leaves as soon as the device is registered. Returns this request.
-        Raises ValueError without a value."""
+        Raises ValueError without a value, and if all servers know us by LwM2M 1.0."""
+        if not [registration for registration in self.samples if registration.version > "1.0"]:
+            raise ValueError("Send is of LwM2M 1.1: registered with 1.0")
         for registration in self.samples:
             if not self.samples[registration]:
                 raise ValueError("nothing to send")
@@ -108,7 +111,9 @@ class SendRequest:
     def start(self, registration):
         """Send it to one server now, unless it is in flight."""
         exchange = registration.exchange
-        if not in_flight(exchange, self):
+        if registration.version == "1.0":
+            self._finish(registration, "version")
+        elif not in_flight(exchange, self):
             if exchange.request(_POST, self, registration) is False:
                 self._finish(registration, False)
 

@@ -84,6 +84,8 @@ class Asker:
     def on_failure(self, ask, reason):
         self.answer = {"failed": ("no answer", "reset")[reason] if reason < 2 else reason}
 
+    registered = True
+
     def on_request(self, message, out):
         return 0x84
 

@@ -98,6 +98,8 @@ class Guest:
     def on_stream(self, message):
         return Sink(self.house) if texts(message, URI_PATH) == b"sink" else None
 
+    registered = True
+
     def on_request(self, message, out):
         house = self.house
         code = message.code
