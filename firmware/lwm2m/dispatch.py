@@ -100,7 +100,7 @@ def dispatch(peer, message, out):
     """Find what a request names, ask for the right, and carry out the operation. Returns the
     response code; may raise `Lwm2mError`."""
     depth = message.depth
-    if depth < 0 or (depth == 4 and peer.version == "1.0"):
+    if depth < 0:
         return _NOT_FOUND
     code = message.code
     client = peer.client

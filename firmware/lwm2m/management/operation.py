@@ -10,6 +10,7 @@ _DELETE = const(4)
 
 _BAD_REQUEST = const(0x80)
 _UNAUTHORIZED = const(0x81)
+_NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
 
 _R = const(0x10)
@@ -31,6 +32,8 @@ def operate(peer, message, out, instance, index, flags):
     path = message.path
     depth = message.depth
     code = message.code
+    if depth == 4 and peer.version == "1.0":
+        return _NOT_FOUND
     # The right that it takes tells the operation: READ is Write-Attributes here.
     right = 0
     if code == _PUT and (depth > 1 or message.queries):

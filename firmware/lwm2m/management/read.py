@@ -30,6 +30,8 @@ def read(peer, message, out, instance, index, flags):
     path = message.path
     accept = message.accept
     value = None
+    if depth == 4 and peer.version == "1.0":
+        return _NOT_FOUND
     if accept == _LINK:
         from lwm2m.management.discover import exists, levels_of
 
