@@ -277,8 +277,8 @@ async def test_reconnect_follows_the_new_socket():
     await pair.until(lambda: pair.client.registered)
     first = pair.server.device
     pair.client.reconnect()
-    await pair.server.ask(GET, "/3/0/0")
     await pair.until(lambda: pair.events.count("registered") == 2)
+    await pair.server.ask(GET, "/3/0/0")
     assert pair.server.device != first
     answer = await pair.server.ask(GET, "/3/0/0")
     eq(answer.payload, b"Acme")

@@ -280,6 +280,8 @@ def test_rfc7959_2_5_update_with_links_in_blocks():
 
 def test_requests_are_served_between_our_blocks():
     bench = many(256)
+    serve_blocks(bench, 256)
+    bench.client.update(True)
     first = sent(bench)[1]
     eq(bench.ask(GET, "/27000/0/0").payload, b"1")
     reply(bench, first, CONTINUE, [(BLOCK1, first.uint(BLOCK1))])

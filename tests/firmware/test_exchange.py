@@ -46,8 +46,8 @@ class Counter(Object):
         super().write(rid, name, value)
 
 
-def made(ring=16, registered=True):
-    bench = Bench(ring=ring)
+def made(ring=16, registered=True, **terms):
+    bench = Bench(ring=ring, **terms)
     bench.counter = bench.client.add(Counter())
     return bench.registered() if registered else bench
 
@@ -108,7 +108,7 @@ def test_rfc7252_4_5_after_the_exchange_lifetime_it_is_a_new_request():
 
 
 def test_rfc7252_4_5_age_is_right_whatever_the_time():
-    bench = made()
+    bench = made(lifetime_s=0)
     runs = 0
     for hours in range(30):
         bench.clock.advance(3000000 + hours * 12345)
@@ -426,12 +426,14 @@ def test_rfc7252_5_4_1_confirmable_response_with_an_unknown_critical_option_is_r
 
 
 def test_request_is_served_while_ours_is_in_flight():
-    bench, packet = pending()
+    bench = made()
+    bench.client.update()
+    packet = asked(bench)
     answer = bench.ask(GET, "/26241/0/0", accept=TEXT)
     eq((answer.code, answer.payload), (CONTENT, b"0"))
     again = [p for _, p in bench.watch(4)]
     eq([(p.mid, p.token, p.options, p.payload) for p in again], [whole(packet)])
-    bench.far.send(encode(ACK, CREATED, packet.mid, packet.token, LOCATION))
+    bench.far.send(encode(ACK, CHANGED, packet.mid, packet.token))
     assert bench.client.registered
 
 

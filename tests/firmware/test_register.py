@@ -41,7 +41,7 @@ from lwm2m.testing.loopback import Loopback
 
 
 def test_register_query_order_and_payload():
-    bench = Bench(lifetime_s=300, endpoint="urn:dev:mac:2465d8fffe0a11c0")
+    bench = Bench(lifetime_s=300, endpoint="urn:dev:mac:2465d8fffe0a11c0", lwm2m="1.1")
     bench.client.add(Device())
     bench.client.add(Temperature())
     bench.client.add(Temperature())
@@ -124,7 +124,7 @@ def test_register_reset_is_tried_again_later():
 
 
 def test_int_version_refused_with_4_12_falls_back_to_1_0():
-    bench = Bench(lifetime_s=300, binding="UQ")
+    bench = Bench(lifetime_s=300, binding="UQ", lwm2m="1.1")
     first = started(bench)
     eq(first.all(URI_QUERY)[0], b"lwm2m=1.1")
     second = one(bench.far.reply(first, PRECONDITION_FAILED))
@@ -136,8 +136,11 @@ def test_int_version_refused_with_4_12_falls_back_to_1_0():
 
 def test_version_1_0_refused_too_backs_off():
     bench = Bench()
-    second = one(bench.far.reply(started(bench), PRECONDITION_FAILED))
-    eq(bench.far.reply(second, PRECONDITION_FAILED), [])
+    register = started(bench)
+    for version in (b"1.1", b"1.0"):
+        register = one(bench.far.reply(register, PRECONDITION_FAILED))
+        eq(register.all(URI_QUERY)[0], b"lwm2m=" + version)
+    eq(bench.far.reply(register, PRECONDITION_FAILED), [])
     eq(bench.events, ["register_failed"])
     assert bench.client.step() > 500
 

@@ -2,7 +2,21 @@
 
 from reporting_bench import COUNT, FORGOTTEN, LEVEL, LOCATION, Stage
 from testing import eq
-from wire import CHANGED, CON, CONTENT, CREATED, NON, OBSERVE, POST, URI_QUERY
+from wire import (
+    ACCEPT,
+    CHANGED,
+    CON,
+    CONTENT,
+    CREATED,
+    GET,
+    NON,
+    OBSERVE,
+    POST,
+    TEXT,
+    URI_QUERY,
+    encode,
+    segments,
+)
 
 
 def confirmable(register=True, **more):
@@ -192,40 +206,34 @@ def test_notifications_wait_while_an_update_is_under_way():
         stage.told(sent, b"22.0", CON if con == b"con=1" else NON)
 
 
-def test_notifications_wait_while_a_register_is_under_way():
-    stage = Stage(register=False)
-    register = stage.only(stage.step())
-    stage.observe(LEVEL)  # this server asks before it answers
-    eq(stage.put(21.0), [])
-    sent = stage.far.reply(register, CREATED, LOCATION) + stage.step()
-    stage.told(sent, b"21.0")
-    eq(stage.observed, [LEVEL])
-
-
-def test_observation_made_before_a_repeated_answer_survives():
-    stage = Stage(register=False)
-    register = stage.only(stage.step())
-    # the answer is lost, but the server goes on
-    stage.observe(LEVEL)
-    again = stage.only(stage.step(3001))
-    eq(again.mid, register.mid)
-    stage.far.reply(again, CREATED, LOCATION)
-    stage.told(stage.put(21.0), b"21.0")
-    eq((stage.observed, stage.statuses), ([LEVEL], [("sent", LEVEL)]))
-
-
-def test_observation_made_before_a_repeated_answer_survives_a_second_register():
+def test_nothing_is_notified_while_a_register_is_under_way():
     stage = Stage()
-    stage.observe(COUNT, b"old")
+    stage.observe(LEVEL)
     stage.client.reconnect()
     register = stage.only(stage.step())
-    stage.observe(LEVEL, b"new")
-    again = stage.only(stage.step(3001))
-    eq(again.mid, register.mid)
-    stage.far.reply(again, CREATED, LOCATION)
-    eq((stage.observed, stage.statuses), ([LEVEL], [("cancelled", COUNT)]))
-    eq(stage.put(3, "count"), [])
-    stage.told(stage.put(21.0), b"21.0", token=b"new")
+    eq(stage.put(21.0), [])
+    eq(stage.far.reply(register, CREATED, LOCATION) + stage.step(), [])
+    eq((stage.observed, stage.statuses), ([], [("cancelled", LEVEL)]))
+
+
+def test_f_13_an_observe_before_the_answer_to_a_register_counts_when_it_comes_again():
+    for reconnect in (False, True):
+        stage = Stage(register=reconnect)
+        if reconnect:
+            stage.observe(COUNT, b"old")
+            stage.client.reconnect()
+        register = stage.only(stage.step())
+        # The answer is lost, but the server goes on.
+        observe = encode(CON, GET, 7, b"new", segments(LEVEL) + [(OBSERVE, 0), (ACCEPT, TEXT)])
+        eq(stage.far.send(observe), [])
+        again = stage.only(stage.step(3001))
+        eq(again.mid, register.mid)
+        stage.far.reply(again, CREATED, LOCATION)
+        eq(stage.statuses, [("cancelled", COUNT)] if reconnect else [])
+        eq(stage.only(stage.far.send(observe)).code, CONTENT)
+        eq(stage.observed, [LEVEL])
+        eq(stage.put(3, "count"), [])
+        stage.told(stage.put(21.0), b"21.0", token=b"new")
 
 
 def test_register_clears_exactly_once():

@@ -119,7 +119,7 @@ def test_update_answered_with_4_04_registers_at_once():
     bench.client.step()
     packet = one(bench.far.reply(one(bench.far.take()), NOT_FOUND))
     assert is_register(packet)
-    eq(packet.all(URI_QUERY), [b"lwm2m=1.1", b"ep=dev", b"lt=86400", b"b=U"])
+    eq(packet.all(URI_QUERY), [b"lwm2m=1.2", b"ep=dev", b"lt=86400", b"b=U"])
     assert packet.payload
     assert "update_failed" in bench.events
     bench.far.reply(packet, CREATED, [(LOCATION_PATH, b"new")])

@@ -249,7 +249,9 @@ class Subject:
         client.on_notification = self.on_notification
         for codec in (Text, Opaque, SenmlCbor, SenmlEtchCbor, SenmlJson):
             client.add_format(codec())
-        self.server = client.add_server("coap://192.0.2.1", transport=transport, lifetime_s=300)
+        self.server = client.add_server(
+            "coap://192.0.2.1", transport=transport, lifetime_s=300, lwm2m="1.2"
+        )
         self.registration = client.registrations[0]
         # A Disable that lasts for years is harmless, but ends the fun.
         disable = self.registration.disable

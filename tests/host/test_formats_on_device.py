@@ -57,7 +57,7 @@ class Things(Object):
 
 
 client = Client("urn:dev:all")
-client.add_server(sys.argv[1], lifetime_s=60)
+client.add_server(sys.argv[1], lifetime_s=60, lwm2m="1.2")
 for make in (Text, Cbor, Json, SenmlJson, SenmlCbor, Lwm2mCbor):
     client.add_format(make())
 client.add(Device())

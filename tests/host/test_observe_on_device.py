@@ -35,7 +35,7 @@ class Tests(Object):
 
 
 client = Client("urn:dev:reports")
-client.add_server(sys.argv[1], lifetime_s=60)
+client.add_server(sys.argv[1], lifetime_s=60, lwm2m="1.2")
 client.add_format(SenmlCbor())
 client.add_format(SenmlEtchCbor())
 client.add(Device(manufacturer="Acme"))

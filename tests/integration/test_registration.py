@@ -19,7 +19,7 @@ from tests.ports import free_port
 async def test_int_101_initial_registration(station: Station, server: Server) -> None:
     registration = await server.registration(station.endpoint)
     assert registration.endpoint == "urn:dev:os:it"
-    assert registration.version == "1.1"
+    assert registration.version == "1.2"
     assert registration.lifetime_s == 60
     assert registration.binding == "U"
     assert registration.queue_mode is False

@@ -551,6 +551,7 @@ class Simulation:
                 transport=server.transport,
                 lifetime_s=server.lifetime_s,
                 storing=server.storing,
+                lwm2m="1.2",
             )
         client.add(Device(manufacturer="Acme"))
         # Extremes that do not move: each new one would be one more number on the heap.

@@ -28,8 +28,10 @@ def client_from(config):
     if config.get("formats", True):
         client.add_format(Text())
         client.add_format(Opaque())
+    terms = {"lwm2m": "1.2"}
+    terms.update(config.get("terms", {}))
     for uri in config["servers"]:
-        client.add_server(uri, lifetime_s=config.get("lifetime_s", 60), **config.get("terms", {}))
+        client.add_server(uri, lifetime_s=config.get("lifetime_s", 60), **terms)
     for registration in client.registrations:
         for name in config.get("exchange", {}):
             setattr(registration.exchange, name, config["exchange"][name])
