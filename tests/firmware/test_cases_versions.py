@@ -5,30 +5,11 @@ says, a row of docs/conformance.md each; and the way from one version to another
 from bench import Bench, ScriptedServer
 from testing import eq, raises
 from wire import (
-    ACCEPT,
     CHANGED,
-    CON,
-    CONTENT,
-    CONTENT_FORMAT,
     CREATED,
-    DELETE,
     DELETED,
-    FETCH,
-    GET,
-    IPATCH,
-    LINK,
     LOCATION_PATH,
-    OBSERVE,
-    OCTETS,
-    POST,
-    PUT,
-    SENML_CBOR,
-    SENML_JSON,
-    TEXT,
-    TLV,
     URI_QUERY,
-    encode,
-    segments,
 )
 
 from lwm2m.formats.cbor import Cbor
@@ -37,7 +18,6 @@ from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlEtchJson, SenmlJson
 from lwm2m.objects.device import Device
-from lwm2m.objects.ipso import Temperature
 from lwm2m.objects.test_object import TestObject
 
 BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, NOT_ACCEPTABLE = 0x80, 0x84, 0x85, 0x86

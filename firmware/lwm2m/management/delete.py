@@ -1,5 +1,5 @@
-"""Delete (LwM2M 1.2 Core §6.3.7), of resource instances too. Loaded with the first of them, or with
-the removal of a server account."""
+"""Delete (LwM2M 1.2 Core §6.3.7), of resource instances too. Loaded with the first of them, or
+with the removal of a server account."""
 
 from micropython import const
 

@@ -54,7 +54,8 @@ def open(client, security, server, transport=None, terms=None, lwm2m="1.1"):
     """Start to register with the server that the instances `security` and `server` describe.
 
     `transport` (default: the one for the URI), `terms` a registration.parameters.Parameters,
-    `lwm2m` as in `add_server`. Returns the Registration. Raises ValueError for a URI that cannot be used.
+    `lwm2m` as in `add_server`. Returns the Registration. Raises ValueError for a URI that cannot
+    be used.
     """
     _, host, port, path, queries = parse_uri(security.uri)
     if not transport:
