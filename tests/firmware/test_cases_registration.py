@@ -15,6 +15,7 @@ from wire import (
     DELETED,
     LOCATION_PATH,
     POST,
+    RST,
     TLV,
     URI_QUERY,
     encode,
@@ -24,6 +25,7 @@ from testing import eq, raises
 
 from lwm2m.client import Client
 from lwm2m.objects.ipso import Temperature
+from lwm2m.testing.loopback import Loopback
 from lwm2m.transport import udp
 
 LOCATION = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"5a3f")]
@@ -217,3 +219,92 @@ def test_s_26_one_limit_for_a_lifetime():
     eq(request(bench, 3, "/1/0/1", b"\xc4\x01\x20\x00\x00\x00", TLV, 8)[0].code, 0x80)
     bench.client.add_server("coap://localhost", lifetime_s=0x1FFFFFFF, transport=bench.far.near)
     raises(ValueError, bench.client.add_server, "coap://localhost", None, 0x20000000)
+
+
+def refusals(code, seconds, options=(), **terms):
+    """The bench after that time, and the pauses of a client that every Register is refused."""
+    bench = Bench(**terms)
+    times = []
+
+    def refuse(packet):
+        times.append(bench.now_ms())
+        bench.far.reply(packet, code, options)
+
+    bench.watch(seconds, answer=refuse, keep=False)
+    return bench, [times[i + 1] - times[i] for i in range(len(times) - 1)]
+
+
+def test_f_24_a_refused_register_is_repeated_ever_more_slowly_and_never_given_up():
+    for code in (0x80, 0x81, 0x83, 0x84, 0x85, 0x8D, 0x8F):
+        bench, gaps = refusals(code, 40000)
+        for i, gap in enumerate(gaps):
+            longest = min(60000 << i, 3600000)
+            assert longest // 2 <= gap <= longest, (code, i, gaps)
+        assert len(gaps) >= 14, gaps
+        eq((bench.registration.error, "registered" in bench.events), (code, False))
+        # Somebody has made it known to the server.
+        bench.watch(3601, answer=lambda packet: bench.far.reply(packet, CREATED, LOCATION))
+        assert bench.client.registered
+        eq(bench.registration.attempts, 0)
+
+
+def test_f_24_what_is_no_refusal_is_repeated_as_before():
+    for code in (0x88, 0x9D, 0xA0, 0xA3, 0x41):
+        _, gaps = refusals(code, 2000)
+        assert gaps[0] <= 4000 and max(gaps) <= 300000, (code, gaps)
+
+
+def test_f_24_terms_of_the_server_go_before():
+    _, gaps = refusals(0x83, 3000, retry_count=3, retry_timer_s=10, sequence_delay_s=500)
+    eq([gap // 1000 for gap in gaps[:4]], [10, 20, 500, 10])
+
+
+def test_f_24_an_overloaded_server_says_when_to_come_back():
+    for code in (0x9D, 0xA3):
+        _, gaps = refusals(code, 5000, [(14, b"\x03\xe8")])
+        eq((code, [gap // 1000 for gap in gaps]), (code, [1000, 1000, 1000, 1000]))
+    # It cannot send a device away for ever; and no Max-Age means none.
+    bench, _ = refusals(0xA3, 1, [(14, b"\xff\xff\xff\xff")])
+    eq(len(bench.watch(86400)), 1)
+    _, gaps = refusals(0xA3, 20)
+    assert gaps and gaps[0] <= 4000, gaps
+    # Other refusals have no such meaning.
+    _, gaps = refusals(0xA0, 20, [(14, b"\x03\xe8")])
+    assert gaps and gaps[0] <= 4000, gaps
+
+
+def test_f_24_rst_to_an_update_means_a_register_at_once():
+    bench = Bench().registered()
+    bench.client.update()
+    bench.client.step()
+    update = only(bench.far.take())
+    sent = bench.far.send(encode(RST, 0, update.mid, b""))
+    sent = sent or [packet for _, packet in bench.watch(1)]
+    eq((only(sent).code, sent[0].path()), (POST, b"/rd"))
+    eq(bench.events[1:], ["update_failed"])
+    # One that is refused in the same way has its pauses: no storm.
+    bench.far.send(encode(RST, 0, sent[0].mid, b""))
+    eq(bench.events[2:], ["register_failed"])
+    assert bench.client.step() >= 2000
+
+
+def test_f_24_port_unreachable_is_a_lost_datagram():
+    class Refusing(Loopback):
+        refusals = 0
+
+        def receive(self):
+            if self.refusals:
+                self.refusals -= 1
+                raise OSError(111)
+            return super().receive()
+
+    near = Refusing()
+    bench = Bench(near=near).registered()
+    bench.client.update()
+    bench.client.step()
+    first = only(bench.far.take())
+    near.refusals = 1
+    (_, second) = only(bench.watch(3))
+    eq((second.mid, second.path()), (first.mid, b"/rd/5a3f"))
+    bench.far.reply(second, CHANGED)
+    eq(bench.events, ["registered", "updated"])
