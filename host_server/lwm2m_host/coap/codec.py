@@ -19,7 +19,7 @@ CONTINUE = 0x5F
 METHODS = {1: "GET", 2: "POST", 3: "PUT", 4: "DELETE", 5: "FETCH", 6: "PATCH", 7: "iPATCH"}
 METHOD_CODES = {name: code for code, name in METHODS.items()}
 
-# Option numbers (RFC 7252 §5.10, RFC 7641 §2, RFC 7959 §2 and §4)
+# Option numbers (RFC 7252 §5.10, RFC 7641 §2, RFC 7959 §2 and §4, RFC 9175 §3)
 URI_HOST = 3
 ETAG = 4
 OBSERVE = 6
@@ -35,6 +35,7 @@ SIZE2 = 28
 PROXY_URI = 35
 PROXY_SCHEME = 39
 SIZE1 = 60
+REQUEST_TAG = 292
 
 _VERSION = 1
 _MARKER = 0xFF

@@ -132,6 +132,7 @@ class Engine:
         # Value of a token: the observation that it belongs to.
         self._observations: dict[bytes, ObservationToken] = {}
         self._token = random.getrandbits(32)
+        self._tag = random.getrandbits(16)
 
     def now_s(self) -> float:
         return self._clock()
@@ -177,6 +178,8 @@ class Engine:
         observation = transfer.request.token
         if observation is not None and not transfer.follows:
             token = observation.value
+        elif transfer.continues:
+            token = transfer.token  # node-coap knows an upload by its token
         else:
             # Shorter than those of observations: a notification that we know nothing of is never
             # taken for the answer to something else.
@@ -189,6 +192,11 @@ class Engine:
         """Forget the token of a leg, as Legs says."""
         if self._transfers.get(transfer.token) is transfer:
             del self._transfers[transfer.token]
+
+    def tag(self) -> bytes:
+        """A Request-Tag, as Legs says."""
+        self._tag = (self._tag + 1) & 0xFFFF
+        return self._tag.to_bytes(2, "big")
 
     # Observations
 

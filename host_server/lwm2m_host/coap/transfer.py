@@ -15,6 +15,7 @@ from .codec import (
     ETAG,
     METHOD_CODES,
     OBSERVE,
+    REQUEST_TAG,
     SIZE1,
     URI_PATH,
     URI_QUERY,
@@ -51,6 +52,9 @@ class Legs(Protocol):
     def end(self, transfer: Transfer) -> None:
         """Forget the token of the transfer."""
 
+    def tag(self) -> bytes:
+        """A Request-Tag that none of the last requests had."""
+
 
 class Transfer:
     """A request under way. `on_done(message, error)` is called once, with one of the two.
@@ -71,8 +75,8 @@ class Transfer:
         "_legs",
         "_on_done",
         "_outgoing",
+        "_tag",
         "_timer",
-        "_uploaded",
         "endpoint",
         "remote",
         "request",
@@ -100,7 +104,7 @@ class Transfer:
         self._outgoing: Outgoing | None = None
         self._exponent = _EXPONENT  # of the blocks of the request
         self._block1: Block | None = None  # what is under way
-        self._uploaded = False  # the request left in blocks
+        self._tag: bytes | None = None  # the Request-Tag of a request that left in blocks
         self._first: Message | None = None  # the first block of the answer
         self._body = bytearray()  # of the answer so far
         self._etag: bytes | None = None
@@ -134,6 +138,11 @@ class Transfer:
     def observing(self) -> bool:
         """True when the leg under way asks for an observation."""
         return self.request.observe == 0 and self._first is None
+
+    @property
+    def continues(self) -> bool:
+        """True when the leg under way is a further block of the request."""
+        return self._block1 is not None and self._block1.number > 0
 
     @property
     def follows(self) -> bool:
@@ -190,6 +199,8 @@ class Transfer:
             options.append((BLOCK1, block1.encode()))
             if block1.number == 0:
                 options.append((SIZE1, encode_uint(len(request.payload))))
+        if self._tag is not None:
+            options.append((REQUEST_TAG, self._tag))
         self._block1 = block1
         self.token = self._legs.begin(self)
         self._outgoing = self._legs.layer.send_request(
@@ -200,7 +211,10 @@ class Transfer:
         payload = self.request.payload
         end = start + (16 << self._exponent)
         block = Block(start >> (self._exponent + 4), end < len(payload), self._exponent)
-        self._uploaded = True
+        if start == 0:
+            # Blocks of two requests are never taken for those of one (RFC 9175 §3.3): to libcoap
+            # a long Write of before is the beginning of a FETCH.
+            self._tag = self._legs.tag()
         self._send(block, None, payload[start:end])
 
     def _end_leg(self) -> None:
@@ -312,7 +326,7 @@ class Transfer:
         self._progress()
         # A FETCH says with each block what it asks for, so that the device need not remember it
         # (RFC 8132 §2). What left in blocks itself is not repeated (RFC 7959 §2.7).
-        repeat = self.request.method == "FETCH" and not self._uploaded
+        repeat = self.request.method == "FETCH" and self._tag is None
         self._send(
             None,
             Block(len(self._body) >> (block.exponent + 4), False, block.exponent),

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from lwm2m_host.coap.codec import ACK, BLOCK1, BLOCK2, CON, EMPTY, NON, SIZE1, Block, Message
+from lwm2m_host.coap.codec import (
+    ACK,
+    BLOCK1,
+    BLOCK2,
+    CON,
+    EMPTY,
+    NON,
+    REQUEST_TAG,
+    SIZE1,
+    Block,
+    Message,
+)
 from lwm2m_host.coap.messages import DeviceRequest
 from lwm2m_host.coap.transfer import DOWNLOAD_LIMIT_S, PAYLOAD_LIMIT
 from lwm2m_host.errors import DeviceTimeout, TransferError
@@ -107,7 +118,28 @@ def test_the_first_block_tells_the_size_of_the_whole(bench: Bench) -> None:
     second = bench.take_one()
     assert second.option(SIZE1) is None
     assert (second.option(11), second.option(12)) == (b"3442", b"\x2a")
-    assert second.token != first.token
+    assert second.token == first.token  # node-coap knows an upload by it
+
+
+def test_the_blocks_of_a_request_have_a_tag_that_no_other_request_has(bench: Bench) -> None:
+    tags = []
+    for _ in range(2):
+        bench.request(DeviceRequest("FETCH", (), bytes(2000), 112))
+        first = bench.take_one()
+        bench.receive(reply(first, 0x5F, block1=Block(0, True, 6)))
+        last = bench.take_one()
+        block2 = [(BLOCK2, Block(0, True, 6).encode())]
+        bench.receive(Message(ACK, 0x45, last.mid, last.token, block2, bytes(1024)).encode())
+        further = bench.take_one()
+        assert further.block(BLOCK2) == Block(1, False, 6)
+        found = {message.option(REQUEST_TAG) for message in (first, last, further)}
+        assert len(found) == 1
+        tags += found
+        bench.receive(Message(ACK, 0x84, further.mid, further.token).encode())
+    assert None not in tags
+    assert len(set(tags)) == 2
+    bench.request(write(1000))
+    assert bench.take_one().option(REQUEST_TAG) is None
 
 
 def test_s_04_an_answer_without_the_option_is_an_error(bench: Bench) -> None:
