@@ -134,7 +134,7 @@ def test_int_version_refused_with_4_12_falls_back_to_1_0():
     eq(bench.events, ["registered"])
 
 
-def test_version_1_0_refused_too_backs_off():
+def test_register_that_is_refused_in_every_version_backs_off():
     bench = Bench()
     register = started(bench)
     for version in (b"1.1", b"1.0"):

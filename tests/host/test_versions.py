@@ -139,3 +139,48 @@ async def test_a_send_of_a_device_of_1_0_is_taken(server: Server, fake: FakeDevi
     await fake.register(version="1.0")
     answer = await fake.send(Code.POST, ("dp",), (), b'[{"n":"/3303/0/5700","v":1}]', 110)
     assert answer.code == Code.CHANGED
+
+
+OF_1_0: list[tuple[str, Callable[[Device], Awaitable[object]]]] = [
+    ("GET", lambda d: d.read("/3")),
+    ("GET", lambda d: d.read(TEMPERATURE, format="text")),
+    ("GET", lambda d: d.discover("/3")),
+    ("PUT", lambda d: d.write("/3/0/14", "+01:00", format="text")),
+    ("POST", lambda d: d.execute("/3/0/4")),
+    ("DELETE", lambda d: d.delete("/16/0")),
+    ("GET", lambda d: d.observe(TEMPERATURE, format="text")),
+    ("PUT", lambda d: d.write_attributes(TEMPERATURE, pmin=1, pmax=9, gt=5, lt=1, st=0.5)),
+]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+async def test_operations_of_1_0_go_out_in_every_version(
+    server: Server, fake: FakeDevice, version: str
+) -> None:
+    await fake.register(version=version)
+    fake.answers |= {
+        ("GET", "/3"): content(b"", 11542),
+        ("GET", TEMPERATURE): degrees(20.0),
+        ("PUT", "/3/0/14"): changed(),
+        ("POST", "/3/0/4"): changed(),
+        ("DELETE", "/16/0"): (Code.DELETED, b"", None),
+        ("PUT", TEMPERATURE): changed(),
+    }
+    device = server.device("fake")
+    for n, (method, ask) in enumerate(OF_1_0, start=1):
+        if n == 3:
+            fake.answers["GET", "/3"] = content(b"</3>", 40)
+        await ask(device)
+        assert (len(fake.seen), fake.seen[-1].code.name) == (n, method)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("number", [11542, 11543, 110, 112, 11544])
+async def test_formats_are_not_held_to_the_version(
+    server: Server, fake: FakeDevice, version: str, number: int
+) -> None:
+    root = b'</>;rt="oma.lwm2m";ct=%d,</3/0>' % number
+    await fake.register(version=version, links=root)
+    fake.answers["GET", "/3/0"] = content(b"", 11542)
+    await server.device("fake").read("/3/0")
+    assert fake.seen[-1].accept == number

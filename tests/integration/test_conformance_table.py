@@ -1,4 +1,5 @@
-"""docs/conformance.md names tests that exist, and every test that bears an OMA id is in it."""
+"""docs/conformance.md names tests that exist, and every test that bears an OMA id, or is about a
+version, is in it."""
 
 from __future__ import annotations
 
@@ -44,7 +45,18 @@ def test_every_test_in_the_table_exists_where_the_table_says() -> None:
 
 def test_every_test_that_the_document_mentions_exists() -> None:
     mentioned = set(re.findall(r"`(test_\w+)`", TABLE.read_text(encoding="utf-8")))
-    assert mentioned - set(names_in("integration") | names_in("interop")) == set()
+    folders = ("integration", "interop", "firmware", "host")
+    assert mentioned - {name for folder in folders for name in names_in(folder)} == set()
+
+
+def test_every_test_of_versions_is_in_the_table() -> None:
+    text = TABLE.read_text(encoding="utf-8")
+    device = [name for name in names_in("firmware") if name.startswith("test_version_")]
+    host = [n for n, file in names_in("host").items() if file == "test_versions.py"]
+    assert len(device) > 15
+    assert len(host) > 5
+    for name in device + host:
+        assert f"`{name}`" in text, name
 
 
 def test_every_test_with_an_id_is_in_the_table() -> None:

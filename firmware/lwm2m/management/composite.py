@@ -25,6 +25,7 @@ _LWM2M_CBOR = const(11544)
 # First byte of a null
 _NULL_JSON = const(0x6E)
 _NULL_CBOR = const(0xF6)
+_SPACE = const(0x20)
 
 _OBSERVE = const(6)
 _CONTENT_FORMAT = const(12)
@@ -133,8 +134,12 @@ def is_null(codec, reader):
         return not reader.has_value
     if codec.FORMAT == codec.ANSWER_FORMAT or not reader.has_value:
         return False
-    null = _NULL_JSON if codec.FORMAT == _ETCH_JSON else _NULL_CBOR
-    return reader.buf[reader.mark] == null
+    pos = reader.mark
+    if codec.FORMAT != _ETCH_JSON:
+        return reader.buf[pos] == _NULL_CBOR
+    while reader.buf[pos] <= _SPACE:
+        pos += 1
+    return reader.buf[pos] == _NULL_JSON
 
 
 def _write(peer, codec, reader):
