@@ -202,7 +202,7 @@ class Client:
 
     def deregister(self, send: bool = True):
         """De-register from every server, until `ended`. `send=False`: only end."""
-        for registration in self.registrations:
+        for registration in list(self.registrations):
             registration.stop(send)
 
     def stop(self, deregister: bool = True, timeout_ms: int = 5000):

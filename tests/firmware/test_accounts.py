@@ -3,6 +3,7 @@
 owns what it owned (LwM2M 1.1 Core §E.1.3).
 """
 
+import asyncio
 import gc
 import os
 
@@ -286,10 +287,7 @@ def test_a_hundred_rounds_leave_nothing_behind():
 
 
 def test_a_hundred_rounds_leave_no_socket_open():
-    try:
-        before = len(os.listdir("/proc/self/fd"))
-    except OSError:
-        before = None
+    before = open_files()
     client = Client("dev", clock=FakeClock())
     for _ in range(100):
         server = client.add_server("coap://127.0.0.1:9")
@@ -299,8 +297,49 @@ def test_a_hundred_rounds_leave_no_socket_open():
     client.step()
     for _ in client.poll.ipoll(0):
         raise AssertionError("a socket is still waited for")
-    if before is not None:
-        eq(len(os.listdir("/proc/self/fd")), before)
+    eq(open_files(), before)
+
+
+def test_end_of_all_is_the_end_of_those_that_are_being_removed():
+    bench = Servers(3)
+    client = bench.client
+    for ssid in (1, 2):
+        client.remove_server(ssid)
+    client.deregister(False)
+    eq(bench.events[-2:], ["removed", "removed"])
+    eq([registration.server.ssid for registration in client.registrations], [3])
+    assert client.ended
+
+
+def test_accounts_come_and_go_under_asyncio():
+    return come_and_go()
+
+
+async def come_and_go():
+    before = open_files()
+    client = Client("dev")
+    client.add_server("coap://127.0.0.1:9")
+    task = asyncio.create_task(client.run())
+    for _ in range(30):
+        server = client.add_server("coap://127.0.0.1:9")
+        while not server.registration.transport.sock:
+            await asyncio.sleep_ms(0)
+        await asyncio.sleep_ms(0)
+        client.remove_server(server, deregister=False)
+        await asyncio.sleep_ms(0)
+    eq(len(client.registrations), 1)
+    client.deregister(False)
+    await task
+    eq(len(asyncio.core._io_queue.map), 0)
+    eq(open_files(), before)
+
+
+def open_files():
+    """How many files this process has open, where the system tells."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return None
 
 
 # Owners
