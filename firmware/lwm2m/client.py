@@ -22,8 +22,8 @@ class Client:
     `nstart` confirmable messages in flight; `body_limit` bytes of the largest write in blocks
     that no stream takes; `clock` a `Clock`.
     `on_event(event, registration)` is called with "registered", "register_failed", "updated",
-    "update_failed", "deregistered", "deregister_failed"; the attribute `on_notification` as
-    reporting.scheduler says.
+    "update_failed", "deregistered", "deregister_failed", "removed"; the attribute
+    `on_notification` as reporting.scheduler says.
     Raises ValueError naming the invalid argument. Allocates: a buffer of `mtu` bytes.
     """
 
