@@ -172,18 +172,22 @@ class Registration(Peer):
     def on_reply(self, message, tag):
         code = message.code
         self.error = None
+        if tag == _DEREGISTERING and code == _DELETED:
+            self.leaving.end("deregistered")
+            return
         if tag == _UPDATING and code == _CHANGED:
             self.done("updated")
-        elif tag == _REGISTERING and code == _CREATED and self.locate(message):
-            self.registered_s = self.client.clock.s
-            self.attempts = 0
-            if self.reporting:
-                self.reporting.registered()
-            self.done("registered")
-        elif tag == _DEREGISTERING and code == _DELETED:
-            self.leaving.end("deregistered")
-        else:
-            self.fail(code)
+            return
+        if tag == _REGISTERING and code == _CREATED:
+            self.location = locate(message)
+            if self.location:
+                self.registered_s = self.client.clock.s
+                self.attempts = 0
+                if self.reporting:
+                    self.reporting.registered()
+                self.done("registered")
+                return
+        self.fail(code)
 
     def on_failure(self, tag, reason):
         if reason >= 0:
@@ -192,10 +196,6 @@ class Registration(Peer):
             self.reporting.on_failure(tag, reason)
 
     # Transitions
-
-    def locate(self, message):
-        self.location = locate(message)
-        return self.location
 
     def done(self, event):
         self.state = _REGISTERED
