@@ -15,7 +15,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files pack pack-tests rom test test-matrix slow lint format bench fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files pack pack-tests rom test test-matrix slow lint format bench clients fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -58,6 +58,9 @@ format: setup ## let ruff fix and format everything
 
 bench: setup mpy-files pack-tests ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
+
+clients: setup mpy-files ## 1,000 real clients in the unix port, registered and observed: what the server takes (ARGS="--clients 200")
+	$(PYTHON_BIN) tests/benchmarks/host_clients.py $(ARGS)
 
 slow: setup ## the slow tests: a network at its worst, a power cut at each write, a board with a cable, the emulated RP2040
 	$(PYTHON_BIN) -m pytest tests/integration tests/host tests/emulator -m slow $(PYTEST_ARGS)

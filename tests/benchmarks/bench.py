@@ -1,6 +1,7 @@
 """`make bench`: what the firmware and the server cost, as a table and as build/bench.json.
 
-MICROCOAPY=path names a copy of microCoAPy, whose codec is then measured in the same process.
+MICROCOAPY=path names a copy of microCoAPy, whose codec is then measured in the same process;
+WAKAAMA=path names a lwm2mserver of Wakaama, which then has the same load as ours (host_others).
 Everything runs on the 32-bit port with the compiled firmware. A number that cannot be had is an
 error; a number that misses its target is marked.
 """
@@ -31,6 +32,7 @@ from device_runs import (
     running,
 )
 from format_bench import measure_formats
+from host_others import measure_others
 from peer import CONTENT, DELETE, GET, POST, PUT, Peer, PeerError
 from rich.console import Console
 from rich.table import Table
@@ -39,8 +41,10 @@ Metrics = dict[str, float]
 
 RESULT = ROOT / "build" / "bench.json"
 EMULATED = ROOT / "build" / "emulator" / "metrics.json"  # written by `make emulate`
+CLIENTS = ROOT / "build" / "clients.json"  # written by `make clients`
 CODEC = ("encode_get", "encode_content", "decode_get", "decode_content")
 HOW_TO_EMULATE = "rp2040.*: make emulate measures them"
+HOW_TO_CLIENTS = "host.clients.*: make clients measures them"
 HOW_TO = "microCoAPy: not measured; set MICROCOAPY to a checkout of insighio/microCoAPy on GitHub"
 
 # What issue and design ask for: (metric, at most or at least, value)
@@ -278,6 +282,12 @@ def take_emulated(metrics: Metrics) -> None:
         metrics.update((name, found[name]) for name in found if name.startswith("rp2040."))
 
 
+def take_clients(metrics: Metrics) -> None:
+    """host.clients.*: what the last `make clients` has measured, if there was one."""
+    if CLIENTS.exists():
+        metrics.update(json.loads(CLIENTS.read_text(encoding="utf-8")))
+
+
 def show(metrics: Metrics, console: Console) -> None:
     """The table; a value that misses its target is marked."""
     table = Table(title="32-bit MicroPython, compiled firmware")
@@ -313,6 +323,8 @@ def main() -> int:
         measure_endurance(metrics)
         metrics.update(measure_formats())
         host_bench.measure_host(metrics)
+        missing = measure_others(metrics)
+        take_clients(metrics)
         take_emulated(metrics)
     except (BenchError, PeerError, OSError, ValueError, KeyError) as problem:
         notes = getattr(problem, "__notes__", [])
@@ -322,9 +334,13 @@ def main() -> int:
     RESULT.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     show(metrics, console)
     if not named:
-        console.print(HOW_TO)
+        missing.append(HOW_TO)
     if not any(name.startswith("rp2040.") for name in metrics):
-        console.print(HOW_TO_EMULATE)
+        missing.append(HOW_TO_EMULATE)
+    if not CLIENTS.exists():
+        missing.append(HOW_TO_CLIENTS)
+    for line in missing:
+        console.print(line)
     return 0
 
 

@@ -73,12 +73,18 @@ class Fleet:
     """`size` devices of a server on 127.0.0.1."""
 
     def __init__(
-        self, port: int, size: int, prefix: str = "load-", lifetime_s: int = 86400
+        self,
+        port: int,
+        size: int,
+        prefix: str = "load-",
+        lifetime_s: int = 86400,
+        links: bytes = LINKS,
     ) -> None:
         self.server = ("127.0.0.1", port)
         self.size = size
         self.prefix = prefix
         self.lifetime_s = lifetime_s
+        self.links = links
         self.locations: dict[int, list[bytes]] = {}
         self.observed: dict[int, bytes] = {}  # device: token
         self.lost = 0  # requests that were never answered
@@ -196,7 +202,7 @@ class Fleet:
                 b"lt=%d" % self.lifetime_s,
             )
             options = [(11, b"rd"), (12, b"\x28"), *((15, item) for item in query)]
-            return encode(CON, POST, mid, mid.to_bytes(2, "big"), options, LINKS)
+            return encode(CON, POST, mid, mid.to_bytes(2, "big"), options, self.links)
 
         def keep(device: int, code: int, options: list[Option]) -> None:
             if code == CREATED:
