@@ -552,6 +552,8 @@ class Fuzzer:
             if not slot.state:
                 slot.tag = slot.owner = None  # whose message it was is kept until the next one
                 slot.token = b""
+            # It comes with the first request in blocks, and makes the table of attributes larger.
+            slot.more = False
         subject.wire.queue = []
         subject.transport.queue = []
         if exchange.upload and exchange.upload.body:
