@@ -29,6 +29,7 @@ from wire import (
     CREATED,
     FETCH,
     GET,
+    LINK,
     LOCATION_PATH,
     NON,
     OBSERVE,
@@ -373,6 +374,8 @@ def check(path, table, nervous=0):
 
 # What tests of notifications share
 
+OBJECT = "/26250"
+INSTANCE = "/26250/0"
 LEVEL = "/26250/0/1"
 COUNT = "/26250/0/0"
 LOCATION = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"1")]
@@ -492,3 +495,37 @@ def guarded():
     for far in (stage.far, second):
         eq(far.reply(stage.only(far.take()), CREATED, LOCATION), [])
     return stage, acl, second
+
+
+def queries(text):
+    return [(URI_QUERY, part.encode()) for part in text.split("&") if part]
+
+
+def write(stage, path, attributes, far=None):
+    """Write-Attributes, "pmin=1&gt=5"; it is done."""
+    answer = (far or stage.far).ask(PUT, path, options=queries(attributes))
+    eq((path, attributes, answer.code), (path, attributes, CHANGED))
+
+
+def notifications(stage, seconds, far=None):
+    """[(s, token, type, payload)] of the notifications of a while; confirmable ones are
+    acknowledged, requests of the device are not answered."""
+    far = far or stage.far
+    t0 = stage.bench.now_ms()
+    found = []
+
+    def note(packet):
+        if packet.code >= 64:
+            s = (stage.bench.now_ms() - t0) // 1000
+            found.append((s, packet.token, packet.type, packet.payload))
+            if packet.type == CON:
+                far.send(encode(ACK, 0, packet.mid))
+
+    stage.bench.watch(seconds, far=far, answer=note)
+    return found
+
+
+def discovered(stage, path):
+    answer = stage.far.ask(GET, path, accept=LINK)
+    eq(answer.code, CONTENT)
+    return answer.payload.decode()

@@ -347,17 +347,6 @@ def test_observe_request_on_text_has_no_thresholds():
         scene.observe(BAD_REQUEST)
 
 
-def test_observe_request_that_contradicts_what_is_stored():
-    for stored, own in (
-        ("gt=20", "lt=20"),
-        ("lt=10 gt=20", "st=5"),
-        ("o.epmin=10", "epmax=5"),
-        ("i.epmax=10", "epmin=10"),
-    ):
-        scene = Scene(LEVEL, stored + " q." + own, "15")
-        eq((stored, own, hex(scene.observe(BAD_REQUEST).code)), (stored, own, hex(BAD_REQUEST)))
-
-
 def test_refused_observe_leaves_the_one_that_is_there():
     scene = Scene(LEVEL, "", "20")
     scene.observe()
@@ -371,6 +360,7 @@ def test_attributes_of_a_request_are_not_stored():
     scene = Scene(LEVEL, "q.pmin=10", "20")
     scene.observe()
     eq(listed(scene.bench.far, LEVEL), {LEVEL: {}})
+    scene.ask(GET, LEVEL, options=[(OBSERVE, 1)])
     scene.own = []
     scene.observe()
     scene.play("0:20 1:21")

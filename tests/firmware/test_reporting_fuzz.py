@@ -53,7 +53,7 @@ PATHS = (
     "/9/9",
 )
 QUERIES = (b"pmin=3", b"pmax=9", b"gt=25", b"st=2", b"con=1", b"epmin=4", b"epmax=8", b"hqmax=2")
-FATES = ("sent", "acknowledged", "timed_out", "dropped", "cancelled")
+FATES = ("sent", "acknowledged", "timed_out", "dropped", "cancelled", "rejected")
 
 
 class Printed:
@@ -214,8 +214,10 @@ class Storm:
         eq(found, paths_observed)
         tokens = [observation.token for observation in reporting.observations]
         eq(len(set(tokens)), len(tokens))
-        paths = [observation.key()[1] for observation in reporting.observations]
-        eq(len(set(paths)), len(paths))
+        for one in reporting.observations:
+            for other in reporting.observations:
+                if one is not other and one.same(other):
+                    assert one.request_attributes != other.request_attributes
 
     def run(self, n):
         for _ in range(n):

@@ -129,7 +129,7 @@ def test_rst_is_a_failure():
     report = stage.client.send(LEVEL)
     packet, _ = stage.sent()
     stage.far.send(encode(3, 0, packet.mid))
-    eq(report.results, {1: False})
+    eq(report.results, {1: "rejected"})
     eq(stage.bench.watch(500), [])
 
 
@@ -138,7 +138,15 @@ def test_timeout_is_a_failure():
     report = stage.client.send(LEVEL)
     seen = stage.bench.watch(120)
     eq(len(seen), 5)
-    eq(report.results, {1: False})
+    eq(report.results, {1: "timed_out"})
+
+
+def test_network_that_is_down_is_the_result():
+    stage = Stage()
+    error = stage.far.near.error = OSError(101)
+    report = stage.client.send(LEVEL)
+    stage.bench.watch(120)
+    eq(report.results, {1: error})
 
 
 def test_done_is_called_once_for_each_server():
@@ -169,7 +177,7 @@ def test_done_that_raises_is_printed_and_forgotten():
     eq(report.results, {1: True})
     report = SendRequest(stage.client, LEVEL, done=done).send()
     eq(len(stage.bench.watch(120)), 5)
-    eq(report.results, {1: False})
+    eq(report.results, {1: "timed_out"})
 
 
 def test_done_may_send_again():
@@ -261,7 +269,7 @@ def test_send_that_waits_ends_with_the_registration():
     report = stage.client.send(LEVEL)
     stage.client.deregister(send=False)
     stage.step()
-    eq(report.results, {1: False})
+    eq(report.results, {1: "ended"})
     eq(stage.bench.watch(300), [])
 
 
@@ -279,7 +287,7 @@ def test_cancelled_send_does_not_leave():
     report = stage.client.send(LEVEL)
     report.cancel()
     eq(stage.bench.watch(300), [])
-    eq(report.results, {1: None})
+    eq(report.results, {1: "cancelled"})
 
 
 def test_cancelled_send_is_not_repeated():
@@ -290,11 +298,11 @@ def test_cancelled_send_is_not_repeated():
     eq(stage.bench.watch(300), [])
     # a late answer finds nobody
     stage.far.reply(packet, CHANGED)
-    eq(report.results, {1: None})
+    eq(report.results, {1: "cancelled"})
     other = stage.client.send(LEVEL)
     packet, _ = stage.sent()
     stage.far.reply(packet, CHANGED)
-    eq((report.results, other.results), ({1: None}, {1: True}))
+    eq((report.results, other.results), ({1: "cancelled"}, {1: True}))
 
 
 # History
@@ -417,7 +425,7 @@ def test_server_that_is_away_does_not_hold_up_the_other():
     stage.second.reply(packet, CHANGED)
     eq(report.results, {1: None, 2: True})
     stage.bench.watch(120)
-    eq(report.results, {1: False, 2: True})
+    eq(report.results, {1: "timed_out", 2: True})
 
 
 def test_each_server_gets_what_it_may_read():

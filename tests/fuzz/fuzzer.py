@@ -108,7 +108,7 @@ class Seen:
     @staticmethod
     def key(request):
         options, payload = parse(request)
-        where = [value for number, value in options if number == URI_PATH]
+        where = [value for number, value in options if number in (URI_PATH, URI_QUERY)]
         return request[1], where, payload if request[1] == FETCH else b""
 
 
@@ -367,7 +367,8 @@ class Fuzzer:
             raise Failure(f"observed unasked: {answer[:HEX].hex()}")
         for other in list(self.observed):
             seen = self.observed[other]
-            if other != token and seen.known and seen.same(sent):
+            form = number_of(answer, CONTENT_FORMAT)
+            if other != token and seen.known and seen.form == form and seen.same(sent):
                 del self.observed[other]
         self.observed[token] = seen = Seen(sent, self.turn)
         self.note(seen, answer)

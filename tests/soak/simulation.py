@@ -711,7 +711,7 @@ class Simulation:
             for observation in reporting.observations:
                 fill(observation, *(observation.parts or ()))
             if not reporting.detached:
-                reporting.detached = {}
+                reporting.detached = []
             reporting.waiting = list(reporting.waiting)
             reporting.observations = list(reporting.observations)
             reporting.tail = None  # the last that was looked at; it may have ended since

@@ -23,35 +23,47 @@ _SWITCHES = ("edge", "con")
 _VERSIONS = {"epmin": "1.1", "epmax": "1.1", "edge": "1.2", "con": "1.2", "hqmax": "1.2"}
 _CONDITIONS = ("gt", "lt", "st", "edge")
 
+# Paths for which the device sets attributes itself (reporting.assign). They are kept with none,
+# too: what a server has unset does not return with the next start.
+own = []
+
 
 def write_attributes(peer, message, flags):
     """Set or unset the attributes in the query for the path of `message`, as `peer` wants it;
     `flags` are those of its resource. Returns the response code."""
     path = tuple(message.path[i] for i in range(message.depth))
-    stored = peer.attributes
-    old = stored.get(path, {})
+    old = peer.attributes.get(path, {})
     merged = query(peer, message, flags & 15 if message.depth > 2 else 0, dict(old))
-    if merged is None:
+    if merged is None or not replace(peer, path, merged):
         return _BAD_REQUEST
+    return _CHANGED
+
+
+def replace(peer, path, merged):
+    """Have `merged` in the place of the attributes of `path` for `peer`. False, and nothing is
+    done, if they contradict each other, what they inherit, or what inherits them."""
+    stored = peer.attributes
+    old = stored.get(path)
     stored[path] = merged
-    # They must hold together with what they inherit, and with what inherits them.
-    good = True
+    good = consistent(merged)
     for other in stored:
         if other[: len(path)] == path and not consistent(inherited(stored, other)):
             good = False
-    if not good or not merged:
-        if old and not good:
-            stored[path] = old
-        else:
-            del stored[path]
+    store = peer.client.store
     if not good:
-        return _BAD_REQUEST
+        if old is None:
+            del stored[path]
+        else:
+            stored[path] = old
+        return False
+    if not merged and path not in own:
+        del stored[path]
     if peer.reporting:
         for observation in peer.reporting.observations:
             resolve(observation)
-    if peer.client.store:
-        peer.client.store.save(peer.client)  # so that they outlive a restart
-    return _CHANGED
+    if store:
+        store.save(peer.client)  # so that they outlive a restart
+    return True
 
 
 def query(peer, message, kind, merged):
@@ -75,10 +87,11 @@ def query(peer, message, kind, merged):
 
 
 def inherited(stored, path):
-    """The attributes in force for `path`: those of the object, the instance, the resource, the
-    resource instance, where a lower one goes before a higher one (§5.1.1)."""
+    """The attributes in force for `path`: those of the root, which the device sets itself
+    (reporting.assign), of the object, the instance, the resource, the resource instance, where a
+    lower one goes before a higher one (§5.1.1)."""
     found = {}
-    for i in range(1, len(path) + 1):
+    for i in range(len(path) + 1):
         found.update(stored.get(path[:i], {}))
     return found
 
@@ -126,16 +139,25 @@ def consistent(attributes):
 
 
 def resolve(observation, request_attributes=None):
-    """Have an observation follow the attributes that are in force now: those of the object, the
-    instance, the resource, and of its request (§5.1.1), which are given when it begins."""
+    """Have an observation follow the attributes that are in force now: those of its request, which
+    are given when it begins, in the place of all others (1.2 §6.4.1); else those of the object,
+    the instance, the resource (§5.1.1)."""
     stored = observation.registration.attributes
     if request_attributes is None:
         request_attributes = observation.request_attributes
     together = {}
     server_defaults = 0
     for observed in observation.parts or (observation,):
-        found = inherited(stored, observed.path)
-        found.update(request_attributes)
+        path = observed.path
+        if request_attributes is None:
+            found = inherited(stored, path)
+            # What is in a notification with something confirmable is confirmed (1.2 §5.1.2).
+            for other in stored:
+                if other[: len(path)] == path and stored[other].get("con"):
+                    found["con"] = 1
+        else:
+            found = inherited(stored, ())
+            found.update(request_attributes)
         conditions = {name: found[name] for name in _CONDITIONS if name in found}
         observed.use_conditions(conditions or None)
         if "pmin" not in found:

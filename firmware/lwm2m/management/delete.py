@@ -76,7 +76,11 @@ def stage_removal(instance, rid, riid, values):
 def _forget(client, path):
     # What comes under that path later is another one.
     depth = len(path)
+    gone = False
     for registration in client.registrations:
         for other in list(registration.attributes):
             if other[:depth] == path:
                 del registration.attributes[other]
+                gone = True
+    if gone and client.store:
+        client.store.save(client)

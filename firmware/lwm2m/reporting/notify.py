@@ -36,7 +36,8 @@ def notify(reporting, observation):
 
 
 def send(reporting, observation, con):
-    """Send a notification now; if the server is not there or nothing is free it waits."""
+    """Send a notification now; if the server is not there, or nothing is free for a
+    confirmable one, it waits."""
     exchange = reporting.exchange
     sent = None
     mid = -1
@@ -71,16 +72,26 @@ def send_stored(reporting, observation):
 
 
 def resume(reporting):
-    """Send what has waited for the server, in order, as long as something is free."""
+    """Send what has waited for the server, in order: confirmable ones as far as there is
+    room for them in flight, and all others."""
     exchange = reporting.exchange
     for request in list(reporting.send_requests):
         if exchange.free():
             request.start(reporting.registration)
-    while reporting.waiting and exchange.free():
-        observation = reporting.waiting.pop(0)
-        reporting.push(observation)
+    room = 0
+    for outgoing in exchange.outgoing:
+        if not outgoing.state:
+            room += 1
+    waiting = reporting.waiting
+    i = 0
+    while i < len(waiting):
+        observation = waiting[i]
         if observation.stored or observation.code >= 128 or _confirmable(reporting, observation):
-            break
+            if not room:
+                i += 1
+                continue
+            room -= 1
+        reporting.push(waiting.pop(i))
 
 
 def in_flight(exchange, owner):
@@ -100,7 +111,8 @@ def abandon(exchange, owner):
 
 
 def _confirmable(reporting, observation):
-    # As `con` says, else while notifications are stored, and once a day in any case
-    if reporting.client.clock.s - observation.last_acked_s >= _DAY_S:
+    # As `con` says, else while notifications are stored; and once a day, when there is room
+    if observation.attributes.get("con", reporting.registration.server.storing):
         return True
-    return observation.attributes.get("con", reporting.registration.server.storing)
+    late = reporting.client.clock.s - observation.last_acked_s >= _DAY_S
+    return late and bool(reporting.exchange.free())

@@ -34,8 +34,8 @@ class Observation(ObservedPath):
 
     # Observed paths of a composite observation, else None
     parts = None
-    # Attributes in the query of the Observe, which go before written ones (§5.1.1)
-    request_attributes = {}
+    # Attributes in the query of the Observe, in the place of all written ones; None without
+    request_attributes = None
     # Attributes in force, seconds: pmin, pmax, epmin, epmax; and con, hqmax
     attributes = {}
     # Periods of object 1 that are in force too: pmin (1), pmax (2)
@@ -88,9 +88,11 @@ class Observation(ObservedPath):
         """The paths of a composite observation, else None."""
         return [part.path for part in self.parts] if self.parts else None
 
-    def key(self):
-        """(content format, path or paths): the same for a repeated Observe."""
-        return (self.codec.FORMAT, self.path or tuple(self.paths()))
+    def same(self, other):
+        """True if `other` observes the same paths in the same format."""
+        return (
+            self.codec is other.codec and self.path == other.path and self.paths() == other.paths()
+        )
 
     # Time
 
@@ -221,9 +223,9 @@ class Observation(ObservedPath):
 
     def timed_out(self):
         """Note that the server has not answered."""
-        if self.code < 128:
+        if not self.ended:
             self.unsent()
-            self.reporting.on_timeout(self)
+        self.reporting.on_timeout(self)
 
     def rejected(self):
         """Note that the server does not know of it (RFC 7641 §3.6)."""

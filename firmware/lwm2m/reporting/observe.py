@@ -20,8 +20,8 @@ _NUMBER_MASK = const(15)
 def observe(peer, message, out):
     """Carry out a Cancel, or have the answer to an Observe say that an observation begins.
 
-    Returns the attributes in the query of an Observe, a dict; None if what follows is but a Read.
-    Raises Lwm2mError for attributes that cannot be.
+    Returns the attributes in the query of an Observe, a dict, () without a query; None if what
+    follows is but a Read. Raises Lwm2mError for attributes that cannot be.
     """
     client = peer.client
     code = message.code
@@ -35,20 +35,17 @@ def observe(peer, message, out):
         or message.accept == _LINK
         or message.block2 > _NUMBER_MASK
         or not peer.state
-        or (reporting and _full(reporting, message))
     ):
         return None
-    attributes = {}
+    attributes = ()
     if message.queries:
-        from lwm2m.management.attributes import consistent, inherited, query
+        from lwm2m.management.attributes import query
 
-        attributes = query(peer, message, _kind(client, message), attributes)
+        attributes = query(peer, message, _kind(client, message), {})
         if attributes is None or peer.version < "1.2":
             raise Lwm2mError(_BAD_REQUEST)
-        together = inherited(peer.attributes, _path_of(message))
-        together.update(attributes)
-        if not consistent(together):
-            raise Lwm2mError(_BAD_REQUEST)
+    if reporting and _full(reporting, message, attributes):
+        return None
     out.observe = reporting_of(peer).next_number()
     return attributes
 
@@ -68,10 +65,10 @@ def begin(peer, message, number, attributes):
         paths = _paths(client, message)
     codec = client.codec(message.accept)
     observation = Observation(reporting, token, codec, number, path, paths)
-    if attributes or peer.attributes:
+    if message.queries or peer.attributes:
         from lwm2m.management.attributes import resolve
 
-        resolve(observation, attributes)
+        resolve(observation, attributes if message.queries else None)
     stored = _replace(reporting, observation)
     reporting.add(observation)
     if stored:
@@ -105,42 +102,57 @@ def _kind(client, message):
 
 
 def _cancel(client, reporting, message):
-    # A request names the observation to be ended by its token, else by its path or paths.
+    # A request names the observation to be ended by its token, else all by path and format.
     for observation in reporting.observations:
         if message.has_token(observation.token):
             reporting.forget(observation)
             return
-    path = _path_of(message) or tuple(_paths(client, message) or ())
-    for observation in reporting.observations:
-        if observation.key()[1] == path:
-            reporting.forget(observation)
-            return
+    path = _path_of(message) or None
+    paths = None if path else _paths(client, message)
+    for observation in list(reporting.observations):
+        if observation.path == path and observation.paths() == paths:
+            if message.accept in (-1, observation.codec.FORMAT):
+                reporting.forget(observation)
 
 
-def _full(reporting, message):
+def _full(reporting, message, attributes):
     # An observation that replaces another one has room in any case.
     if len(reporting.observations) < reporting.LIMIT:
         return False
     path = _path_of(message)
     for observation in reporting.observations:
-        if message.has_token(observation.token) or (path and path == observation.path):
+        if message.has_token(observation.token) or (
+            path
+            and path == observation.path
+            and message.accept in (-1, observation.codec.FORMAT)
+            and attributes == (observation.request_attributes or ())
+        ):
             return False
     return True
 
 
 def _replace(reporting, observation):
-    # End what a repeated Observe replaces. Returns what that has stored.
-    detached = reporting.detached.pop(observation.key(), None)
-    stored = detached and detached.stored
+    # End what a repeated Observe replaces: one with its token, or of the same paths, format and
+    # attributes (RFC 7641 §3.1). Returns what that has stored.
+    found = None
+    attributes = observation.request_attributes
+    for other in reporting.detached:
+        if other.same(observation) and (not found or other.request_attributes == attributes):
+            found = other
+    if found:
+        reporting.detached.remove(found)
+    stored = found and found.stored
     for other in list(reporting.observations):
-        if other.token == observation.token or other.key()[1] == observation.key()[1]:
-            if other.key() == observation.key():
+        same = other.same(observation)
+        if other.token == observation.token or (same and other.request_attributes == attributes):
+            if same:
                 stored = other.stored or stored
             reporting.forget(other)
     # The server would take the end of another observation under this token for that of this one.
-    for other in list(reporting.waiting):
-        if other.ended and other.token == observation.token:
-            reporting.waiting.remove(other)
+    if reporting.waiting:
+        from lwm2m.reporting.ending import drop_waiting
+
+        drop_waiting(reporting, observation.token)
     for outgoing in reporting.exchange.outgoing:
         if outgoing.state and outgoing.code >= 64 and outgoing.token == observation.token:
             outgoing.cancel()

@@ -7,7 +7,9 @@ for a value that is a number. Loaded with the first Observe or Send.
 
 For each notification `client.on_notification(status, observation)` is called with "sent" (it was
 not confirmable), "acknowledged", "timed_out", or "dropped" (there was no room to store it, or it
-could not be written); and with "cancelled" when the observation has ended.
+could not be written); and with "cancelled" when the observation has ended. When the device has
+ended it, `observation.code` says why, and its last notification, which carries that code, follows
+as one of "acknowledged", "timed_out", "rejected" (by an RST) or "dropped" (by a Register).
 """
 
 import sys
@@ -23,16 +25,12 @@ _NOT_FOUND = const(0x84)
 _NEVER_MS = const(3600000)
 # Pause before what could not be read is looked at again
 _RETRY_MS = const(1000)
-# After this many RSTs in a row the server has lost its state: register again.
-_RESETS = const(3)
 # A clock that jumps further has been set again.
 _JUMP_S = const(2)
 
 # State of a registration (registration.registration)
+_UPDATING = const(4)
 _REGISTERED = const(5)
-
-# Reason of a failure (coap.outgoing)
-_TIMED_OUT = const(0)
 
 
 def reporting_of(peer):
@@ -67,14 +65,14 @@ class Reporting:
         self.waiting = []
         # SendRequests without an outcome, which add and remove themselves
         self.send_requests = []
-        # Ended observations with stored notifications, by key, until they are observed again
-        self.detached = {}
+        # Ended observations with stored notifications, until they are observed again
+        self.detached = []
         # Number of Registers sent
         self.register_count = 0
         # Sequence number of the last notification to this server (RFC 7641 §4.4)
         self.number = 0
-        # RSTs in a row
-        self.reset_count = 0
+        # RSTs in a row (reporting.resets), None: the last word was another one
+        self.resets = None
         # Seconds from the client's clock to the time of day, None: not known
         self.offset_s = None
         # Next look at all observations
@@ -83,11 +81,16 @@ class Reporting:
 
     @property
     def ready(self):
-        """True if notifications may leave: the server knows us, and no Update goes first."""
+        """True if notifications may leave: the server knows us, and no Update leaves before. While
+        one is under way they go on: the registration is valid, and pmax is to be kept."""
         registration = self.registration
-        if self.client.is_offline or registration.dirty_fields or registration.leaving:
+        if self.client.is_offline or registration.leaving:
             return False
-        return registration.state == _REGISTERED
+        if registration.state == _UPDATING:
+            return True
+        return registration.state == _REGISTERED and not (
+            registration.dirty_fields and self.exchange.free()
+        )
 
     # What is observed
 
@@ -106,8 +109,12 @@ class Reporting:
 
     def end(self, observation, code):
         """End an observation, and let the server know why by the response code `code`."""
-        self.forget(observation)
+        if observation.stored:
+            from lwm2m.reporting.ending import drop_stored
+
+            drop_stored(observation)
         observation.end(code)
+        self.forget(observation)
         send(self, observation, True)
 
     def remove(self, observation):
@@ -132,26 +139,17 @@ class Reporting:
                 self.wait_for_server(observation)
 
     def registered(self):
-        """Note that the server has taken a Register, and so forgotten what it observed before.
-        Stored notifications wait to be observed again, until the next Register."""
-        for observation in self.detached.values():
-            for _ in range(len(observation.stored.samples)):
-                self.emit("dropped", observation)
-        self.detached = {}
-        for observation in list(self.observations):
-            if observation.register_count < self.register_count:
-                if observation.stored:
-                    self.detached[observation.key()] = observation
-                self.forget(observation)
-        self.waiting = [other for other in self.waiting if other in self.observations]
-        self.reset_count = 0
+        """Note that the server has taken a Register, and so forgotten what it observed before."""
+        from lwm2m.reporting.ending import registered
+
+        registered(self)
+        self.resets = None
 
     def close(self):
         """End all observations and Sends: the registration has ended."""
-        for observation in list(self.observations):
-            self.forget(observation)
-        for request in list(self.send_requests):
-            request.on_failure(self.registration, _TIMED_OUT)
+        from lwm2m.reporting.ending import close
+
+        close(self)
 
     def on_failure(self, mid, reason):
         """Note that a RST has come for a message that was not confirmable."""
@@ -261,21 +259,30 @@ class Reporting:
 
     def on_acknowledged(self, observation):
         """Note that the server listens."""
-        self.reset_count = 0
-        if observation.code < 128:
+        self.resets = None
+        if not observation.ended:
             self.push(observation)
-            self.emit("acknowledged", observation)
+        self.emit("acknowledged", observation)
 
     def on_timeout(self, observation):
         """Note that the server does not answer, and ask it by an Update whether it knows us."""
-        self.wait_for_server(observation)
-        self.registration.update()
+        if not observation.ended:
+            self.wait_for_server(observation)
+            self.registration.update()
         self.emit("timed_out", observation)
 
     def on_reset(self, observation):
         """Note that the server does not know the observation."""
+        if observation.ended:
+            self.emit("rejected", observation)
+            return
         self.forget(observation)
-        self.reset_count += 1
-        if self.reset_count >= _RESETS and self.registration.registered:
-            self.reset_count = 0
-            self.registration.start()
+        if not self.resets:
+            from lwm2m.reporting.resets import Resets
+
+            self.resets = Resets()
+        if self.resets.add(self.client.clock.s, self.observations):
+            # The server has lost its state.
+            self.resets = None
+            if self.registration.registered:
+                self.registration.start()

@@ -20,12 +20,16 @@ from lwm2m.reporting.storing import clock_of, encode
 
 _POST = const(2)
 _CHANGED = const(0x44)
+_TOO_LARGE = const(0x8D)
 _URI_PATH = const(11)
 _CONTENT_FORMAT = const(12)
 _URI_QUERY = const(15)
 _SENML_JSON = const(110)
 _SENML_CBOR = const(112)
 _MUTE_SEND = const(23)
+
+# Reason of a failure (coap.outgoing)
+_RESET = const(1)
 
 
 def send(client, paths):
@@ -38,9 +42,11 @@ class SendRequest:
 
     `paths` are texts such as "/3303/0" or "/3/0/7/1"; without any, `add` takes samples, each with
     its time. `results` has for each short server id None while the outcome is not known, True for
-    arrived, False for not (timed out, or rejected), the response code if the server refused it,
-    "muted" if it wants none (1/x/23), or "version" if it knows us by LwM2M 1.0, which has no Send;
-    `done(request, ssid)` is called with each outcome.
+    arrived, or why it has not: the response code by which the server refused it (4.13 if it does
+    not fit), "timed_out" or the OSError of the network, "rejected" (by an RST), "muted" (the
+    server wants none, 1/x/23), "version" (it knows us by LwM2M 1.0, which has no Send), "ended"
+    (so has the registration), "cancelled". `done(request, ssid)` is called with each outcome but
+    the last.
     Raises ValueError for a path without a value, and when the client speaks no SenML.
     Allocates: the payload, once for each server when there are access rights; and while values
     are taken, a buffer of the client's `mtu`.
@@ -96,7 +102,7 @@ class SendRequest:
             if not self.samples[registration]:
                 raise ValueError("nothing to send")
             if registration.server.read(_MUTE_SEND, None):
-                self._finish(registration, "muted")
+                self.finish(registration, "muted")
                 continue
             self.results[registration.server.ssid] = None
             reporting_of(registration).send_requests.append(self)
@@ -106,25 +112,29 @@ class SendRequest:
     def cancel(self):
         """Forget what has not arrived yet."""
         for registration in self.samples:
-            self._remove(registration)
+            if self._remove(registration):
+                self.results[registration.server.ssid] = "cancelled"
 
     def start(self, registration):
         """Send it to one server now, unless it is in flight."""
         exchange = registration.exchange
         if registration.version == "1.0":
-            self._finish(registration, "version")
+            self.finish(registration, "version")
         elif not in_flight(exchange, self):
             if exchange.request(_POST, self, registration) is False:
-                self._finish(registration, False)
+                self.finish(registration, _TOO_LARGE)
 
     def _remove(self, registration):
+        # True if the outcome for this server was still to come
         reporting = registration.reporting
-        if reporting and self in reporting.send_requests:
-            reporting.send_requests.remove(self)
-            abandon(registration.exchange, self)
+        if not reporting or self not in reporting.send_requests:
+            return False
+        reporting.send_requests.remove(self)
+        abandon(registration.exchange, self)
+        return True
 
-    def _finish(self, registration, result):
-        # Note the outcome for one server.
+    def finish(self, registration, result):
+        """Note the outcome for one server."""
         self._remove(registration)
         ssid = registration.server.ssid
         self.results[ssid] = result
@@ -150,7 +160,9 @@ class SendRequest:
         self.codec.pack(out, samples, len(samples), time_ms)
 
     def on_reply(self, message, tag):
-        self._finish(tag, True if message.code == _CHANGED else message.code)
+        self.finish(tag, True if message.code == _CHANGED else message.code)
 
     def on_failure(self, tag, reason):
-        self._finish(tag, reason if reason > 1 else False)
+        if reason == _RESET:
+            reason = "rejected"
+        self.finish(tag, reason or tag.exchange.error or "timed_out")
