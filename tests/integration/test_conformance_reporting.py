@@ -349,7 +349,7 @@ async def test_int_306_a_send_is_a_post_to_dp_in_senml(launch: Start, width: int
             await station.says(f"report {{1: {result}}}")
         note = await changed(peer, SEND, b"0='/3/0/0'")
         peer.send(datagram(RST, EMPTY, note.mid))
-        await station.says("report {1: False}")
+        await station.says("report {1: 'rejected'}")
 
 
 def by_name(records: list[dict[int, Any]]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The ends of observations that no server has asked for: by a Register, after which a server observes
-nothing, and with the registration. Loaded with the first of them.
+"""The ends of observations that no server has asked for: by a Register, after which a server
+observes nothing, and with the registration. Loaded with the first of them.
 """
 
 
