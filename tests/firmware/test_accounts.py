@@ -423,6 +423,7 @@ def test_last_server_takes_nothing_with_it():
     eq((bench.rights(3303, 0), bench.rights(3, 0)), ((1, None), (1, {1: READ})))
     bench.remove(1)
     assert bench.client.find(3303) and bench.client.find(3)
+    eq((bench.rights(3303, 0), bench.rights(3, 0)), ((1, None), (1, {1: READ})))
 
 
 def test_new_owner_is_notified():

@@ -20,8 +20,8 @@ def disown(client, ssid):
     """Take the server `ssid` out of all rights. Where it was the owner, the server with the most
     of Write and Delete is the owner next, of several the one with the lowest ssid.
 
-    Returns the instances that it owned and that nobody else had a right on. On a device without
-    another server these stay: there, rights do not count.
+    Returns the instances that it owned and that nobody else had a right on. Without another server
+    all stays as it is, for the one that comes under that ssid.
     """
     others = []
     for registration in client.registrations:
@@ -29,6 +29,8 @@ def disown(client, ssid):
             others.append(registration.server.ssid)
     others.sort()
     orphans = []
+    if not others:
+        return orphans
     for acl in list(client.objects):
         if acl.OID != _ACCESS_CONTROL:
             continue
@@ -36,7 +38,7 @@ def disown(client, ssid):
             others_rights = {other: acl.acl[other] for other in acl.acl if other != ssid}
             acl.write(_ACL, "acl", others_rights)
             acl.changed(_ACL)
-        if acl.owner != ssid or not others:
+        if acl.owner != ssid:
             continue
         if not reachable(acl, others) and acl.target_oid > _LAST_THAT_STAYS:
             instance = client.find(acl.target_oid, acl.target_iid)
