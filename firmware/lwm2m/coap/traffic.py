@@ -41,7 +41,7 @@ class Traffic:
 
     `sent` and `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
     UDP and IP; `resent` are the retransmissions among those sent, `repeated` those of the server
-    among those received; `heard_s` is the second on the client's clock of the last one received,
+    among those received; `received_s` is the second on the client's clock of the last one received,
     None before it. Allocates: about 150 bytes, and nothing for a datagram.
     """
 
@@ -49,7 +49,7 @@ class Traffic:
         self.exchange = exchange
         self.sent = self.sent_bytes = self.resent = 0
         self.received = self.received_bytes = self.repeated = 0
-        self.heard_s = None
+        self.received_s = None
         # The last message ids of the server, and where the next one goes
         self.mids = array("i", (-1 for _ in range(_COMPARED)))
         self.pos = 0
@@ -61,7 +61,7 @@ class Traffic:
         if n < 0:
             self.received += 1
             self.received_bytes -= n
-            self.heard_s = exchange.clock.s
+            self.received_s = exchange.clock.s
             data = exchange.transport.data
             if n <= -4 and data[0] >> 4 & 3 <= _NON:
                 self.note(data[2] << 8 | data[3])

@@ -165,9 +165,9 @@ class Access:
     def removed(self, client, ssid):
         """Note that the account of the server `ssid` goes: others own what it owned. Returns the
         instances that nobody else could reach, a list: they are to be deleted."""
-        from lwm2m.objects.access_owner import disown
+        from lwm2m.objects.access_owner import change_owner
 
-        return disown(client, ssid)
+        return change_owner(client, ssid)
 
     def deleted(self, client, instance):
         """Note that an instance is gone."""

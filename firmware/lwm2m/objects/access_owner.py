@@ -16,7 +16,7 @@ _DELETE_RIGHT = const(8)
 _LAST_THAT_STAYS = const(3)
 
 
-def disown(client, ssid):
+def change_owner(client, ssid):
     """Take the server `ssid` out of all rights. Where it was the owner, the server with the most
     of Write and Delete is the owner next, of several the one with the lowest ssid.
 
@@ -28,9 +28,9 @@ def disown(client, ssid):
         if registration.server.ssid != ssid:
             others.append(registration.server.ssid)
     others.sort()
-    orphans = []
+    unreachable = []
     if not others:
-        return orphans
+        return unreachable
     for acl in list(client.objects):
         if acl.OID != _ACCESS_CONTROL:
             continue
@@ -43,11 +43,11 @@ def disown(client, ssid):
         if not reachable(acl, others) and acl.target_oid > _LAST_THAT_STAYS:
             instance = client.find(acl.target_oid, acl.target_iid)
             if instance:
-                orphans.append(instance)
+                unreachable.append(instance)
                 continue
-        acl.write(_OWNER, "owner", heir(acl, others))
+        acl.write(_OWNER, "owner", next_owner(acl, others))
         acl.changed(_OWNER)
-    return orphans
+    return unreachable
 
 
 def reachable(acl, servers):
@@ -58,7 +58,7 @@ def reachable(acl, servers):
     return False
 
 
-def heir(acl, servers):
+def next_owner(acl, servers):
     """The one of `servers` that is the next owner: the first with the most of Write and Delete."""
     best = servers[0]
     most = -1

@@ -56,8 +56,8 @@ def forget_instances(client, server):
     """Take the instances of Server and Security out of the client."""
     ssid = server.ssid
     if client.access:
-        for orphan in client.access.removed(client, ssid):
-            remove(client, orphan)
+        for instance in client.access.removed(client, ssid):
+            remove(client, instance)
     if server.client:
         remove(client, server)
     for instance in list(client.objects):
