@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +14,7 @@ from lwm2m_host.errors import NotFound
 from lwm2m_host.registration.events import Deregistered, Updated
 
 from tests.integration.conftest import PATIENCE_S, Start
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -50,3 +53,37 @@ async def test_removed_account_says_good_bye_and_its_rights_go_to_others(
     again = await station.during(server.wait_for(station.endpoint, PATIENCE_S))
     assert (await again.registration()).objects[1].instances == (0, 1)
     assert await station.interrupt() == 0
+
+
+async def test_device_keeps_its_local_port_over_a_restart(
+    launch: Start, server: Server, width: int
+) -> None:
+    port = free_port()
+    addresses = []
+    for _ in range(2):
+        station = await launch(servers=[server.uri], width=width, terms={"local_port": port})
+        device = await station.registered_with(server)
+        addresses.append((await device.registration()).address)
+        assert await device.read("/1/0/0") == 1
+        station.process_signal(signal.SIGKILL)
+        await station.wait(PATIENCE_S)
+    assert addresses == [f"127.0.0.1:{port}"] * 2
+
+
+async def test_parameters_of_an_account_are_those_on_the_wire(
+    launch: Start, server: Server, width: int
+) -> None:
+    """A server that never answers hears a Register as often as the account says."""
+    deaf = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    deaf.bind(("127.0.0.1", 0))
+    deaf.settimeout(PATIENCE_S)
+    uri = f"coap://127.0.0.1:{deaf.getsockname()[1]}/base?key=1"
+    terms = {"ack_timeout_ms": 100, "max_retransmit": 1, "retry_timer_s": 1}
+    await launch(servers=[uri], width=width, terms=terms)
+    heard = [await asyncio.to_thread(deaf.recv, 1280) for _ in range(4)]
+    deaf.close()
+    mids = [datagram[2:4] for datagram in heard]
+    assert mids[0] == mids[1] != mids[2] == mids[3]
+    for datagram in heard:
+        assert b"\xb4base\x02rd" in datagram
+        assert b"key=1" in datagram
