@@ -67,6 +67,7 @@ BUSY = 60  # steps in a row that ask for another one at once
 RECENT = 32  # confirmable notifications that are remembered
 PATIENCE_S = 60
 REGISTERING = 3  # a state of registration.registration
+LONGEST_PAUSE_S = 90000  # a day of Max-Age, and a Register
 SETTLING = 3000  # steps for what is under way
 HEX = 240
 
@@ -496,6 +497,7 @@ class Fuzzer:
         self.recoveries += 1
         self.sent = b""
         self.hurry()
+        self.await_register(LONGEST_PAUSE_S * 1000)
         self.calm(4000000)
         if not client.registered:
             self.fail(Failure(f"not registered again: state {subject.registration.state}"))
@@ -570,6 +572,14 @@ class Fuzzer:
                 if observation.attributes.get(name, 0) > PATIENCE_S:
                     observation.attributes[name] = PATIENCE_S
             reporting.push(observation)
+
+    def await_register(self, left_ms):
+        """A sane server until the device has come back: one that was refused, or was told by
+        Max-Age to come later, takes its time."""
+        for _ in range(SETTLING):
+            if self.subject.client.registered or left_ms < 0:
+                return
+            left_ms -= self.sane_step()
 
     def calm(self, left_ms):
         """A sane server until nothing is under way."""
