@@ -1,7 +1,8 @@
 """The units in which tests are handed to the cores of a machine, and their order.
 
-pytest-xdist starts processes (`WORKERS` of the Makefile); each takes a unit, and the next one when it has done
-that. Every process has fixtures of its own, so that tests which share one are one unit.
+pytest-xdist starts processes (`WORKERS` of the Makefile); each takes a unit, and the next one when
+it has done that. Every process has fixtures of its own, so that tests which share one are one
+unit.
 """
 
 from __future__ import annotations

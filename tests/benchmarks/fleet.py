@@ -103,6 +103,11 @@ class Fleet:
         self.sock.bind(("0.0.0.0", 0))
         self.sock.setblocking(False)
 
+    @property
+    def refused(self) -> int:
+        """The requests of ours that were not answered 2.xx."""
+        return sum(count for code, count in self.codes.items() if code >> 5 != 2)
+
     def close(self) -> None:
         self.sock.close()
 

@@ -94,6 +94,13 @@ def cpu_ms(server: HostServer, count: int, work: Any) -> float:
     return (server.do("ping")["cpu_s"] - before) / count * 1000
 
 
+def finish(fleet: Fleet) -> None:
+    """End it. Raises AssertionError where a request had no answer, or was refused."""
+    fleet.close()
+    assert fleet.lost == 0, f"{fleet.lost} requests have no answer"
+    assert fleet.refused == 0, f"refused: {fleet.codes}"
+
+
 def _again(size: int) -> list[int]:
     return [index % size for index in range(SAMPLE)]
 
@@ -127,8 +134,7 @@ def measure_load(metrics: Metrics) -> None:
         metrics["host.read_all_10k.timeouts"] = sum(item["timeouts"] for item in reads)
         metrics["host.read_all_10k.longest_stall_ms"] = max(0.0, stall_ms - control_ms)
         metrics["host.read_all_10k.control_stall_ms"] = control_ms
-        assert fleet.lost == 0, fleet.lost
-        fleet.close()
+        finish(fleet)
 
 
 def measure_engines(metrics: Metrics) -> None:
@@ -140,7 +146,7 @@ def measure_engines(metrics: Metrics) -> None:
             fleet.register()
             # What else runs on this machine makes it dearer, never cheaper.
             cost[kind] = min(cost[kind], cpu_ms(server, SAMPLE, fleet.register))
-            fleet.close()
+            finish(fleet)
     metrics["host.register.cpu_ms"] = cost["memory"]
     metrics["aiocoap.register.cpu_ms"] = cost["aiocoap"]
     metrics["host.register.aiocoap_ratio"] = cost["memory"] / cost["aiocoap"]
@@ -159,7 +165,7 @@ def measure_notifications(metrics: Metrics) -> None:
             time.sleep(0.1)
         stored = after["notifications"] - before["notifications"]
         metrics["host.notify.per_cpu_s"] = stored / (after["cpu_s"] - before["cpu_s"])
-        fleet.close()
+        finish(fleet)
 
 
 def measure_restart(metrics: Metrics) -> None:
@@ -174,7 +180,7 @@ def measure_restart(metrics: Metrics) -> None:
             metrics["host.restart.seconds_to_manageable"] = time.monotonic() - began
             read = again.serve("read_all", fleet)
             metrics["host.restart.devices"] = read["count"] - read["timeouts"]
-        fleet.close()
+        finish(fleet)
 
 
 def _fuzzed(pick: random.Random, seeds: list[bytes]) -> bytes:
@@ -219,7 +225,7 @@ def measure_fuzz(metrics: Metrics) -> None:
         metrics["host.fuzz.tracebacks"] = log.count("Traceback")
         metrics["host.fuzz.log_bytes"] = len(log)
         metrics["host.fuzz.rss_growth_mb"] = (after["rss"] - before["rss"]) / 1e6
-        fleet.close()
+        finish(fleet)
 
 
 def measure_host(metrics: Metrics) -> None:

@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from lwm2m_host.coap.timing import FakeClock
+from lwm2m_host import Server
+from lwm2m_host.coap.timing import Clock, FakeClock
 from lwm2m_host.errors import RegistryError
 from lwm2m_host.registration.registration import ObjectLinks, RegistrationUpdate
 from lwm2m_host.registration.registry import ObservationRecord
 from lwm2m_host.registration.sqlite import GRACE_S, MIGRATIONS, SqliteRegistry
 
+from tests.benchmarks.fleet import CREATED, Fleet
 from tests.host.registrations import registration
 
 LINKS = b'</>;rt="oma.lwm2m";ct="110 112",</1/0>,</3303/0>;ver=1.1'
@@ -279,3 +281,24 @@ async def test_nothing_that_was_acknowledged_is_lost_by_a_kill(
             after = page[-1].endpoint
         assert known <= found
         await registry.close()
+
+
+async def test_a_burst_of_registers_is_acknowledged_one_by_one(file: Path) -> None:
+    async with Server(port=0, registry=SqliteRegistry(file, Clock())) as server:
+        fleet = Fleet(server.port, 200)
+        for _ in "12":
+            await asyncio.to_thread(fleet.register)
+        fleet.close()
+        assert fleet.codes == {CREATED: 400}
+        assert len(await server.registrations()) == 200
+
+
+async def test_who_gives_up_waiting_ends_no_other_register(file: Path, clock: FakeClock) -> None:
+    registry = await opened(file, clock)
+    waiting = [
+        asyncio.create_task(registry.register(registration(name, f"/rd/{name}"))) for name in "ab"
+    ]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    assert await waiting[1] is None
+    await registry.close()

@@ -227,6 +227,9 @@ class CoapEndpoint:
         except Exception as error:
             self._on_error(request, error, respond)
             return True
+        # Until the task takes it over, another handler may come to wait for the same.
+        if asyncio.isfuture(awaited):
+            awaited._asyncio_future_blocking = False
         task = self._loop.create_task(self._finish(request, handling, awaited, respond))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -323,6 +326,8 @@ def _resume(
     handling: Coroutine[Any, Any, Response], awaited: Any
 ) -> Generator[Any, Any, Response]:
     """Go on with a coroutine that has run up to its first wait, in a task from here on."""
+    if asyncio.isfuture(awaited):
+        awaited._asyncio_future_blocking = True  # as each future says that is awaited
     while True:
         try:
             result = yield awaited

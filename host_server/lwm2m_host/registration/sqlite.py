@@ -185,7 +185,8 @@ class SqliteRegistry:
     # Writing
 
     async def _write(self, key: Key, value: Registration | None) -> None:
-        await self._put(key, value)
+        # Many wait for one transaction: who is cancelled gives up alone.
+        await asyncio.shield(self._put(key, value))
 
     def _put(
         self, key: Key, value: Registration | ObservationRecord | None

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from lwm2m_host.coap import udp
-from lwm2m_host.coap.codec import ACK, CON, Message, decode
+from lwm2m_host.coap.codec import ACK, CON, NON, Message, decode
 from lwm2m_host.coap.endpoint import CoapEndpoint, open_endpoint
 from lwm2m_host.coap.messages import DeviceRequest, Request, Response
 from lwm2m_host.coap.timing import Timing
@@ -280,3 +280,22 @@ async def test_a_handler_that_fails_is_a_5_00_and_one_traceback(
         assert answer.code == 0xA0
     await endpoint.close()
     assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+async def test_requests_of_one_burst_may_wait_for_the_same_thing() -> None:
+    shared: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    async def wait(request: Request) -> Response:
+        return await shared
+
+    endpoint = await open_endpoint(wait, "127.0.0.1", 0, timing=Timing())
+    with probe() as device:
+        for mid in range(20):
+            request = Message(NON, 2, mid, bytes([mid]), [(11, b"rd")])
+            device.send(request, "127.0.0.1", endpoint.port)
+        await until(lambda: len(endpoint._tasks) == 20)
+        shared.set_result(Response("2.04"))
+        answers = [await device.receive() for _ in range(20)]
+        assert {answer.code for answer in answers} == {0x44}
+        assert {answer.token for answer in answers} == {bytes([mid]) for mid in range(20)}
+    await endpoint.close()
