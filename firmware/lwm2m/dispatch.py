@@ -113,17 +113,18 @@ def dispatch(peer, message, out):
     path = message.path
     oid = path[0]
     iid = path[1] if depth > 1 else -1
-    if not peer.allowed(oid, iid, _DISCOVER):
-        return _UNAUTHORIZED
     # The first instance of an object, or the instance itself
     instance = client.find(oid, iid)
     index = instance.locate(path, depth) if instance else -1
+    right = _DISCOVER
     if index < -1 or not (instance or (depth == 1 and oid in client.classes)):
-        return _NOT_FOUND
+        return _NOT_FOUND if peer.allowed(oid, iid, right) else _UNAUTHORIZED
+    if code == _GET and message.accept != _LINK:
+        right = _READ
+    if not peer.allowed(oid, iid, right):
+        return _UNAUTHORIZED
     flags = instance.RESOURCES[index + 1] if index >= 0 else 0
     if code == _GET:
-        if message.accept != _LINK and not peer.allowed(oid, iid, _READ):
-            return _UNAUTHORIZED
         read = peer.read
         if not read:
             # Kept, because an import allocates. What is loaded while the client runs stays for

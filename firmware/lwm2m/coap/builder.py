@@ -40,9 +40,12 @@ class Builder:
             pos += 1
             index += 1
             n -= 1
-        self.start = pos
         self.observe = -1
-        self.rewind()
+        # As rewind does, without the call: every message passes here.
+        self.start = self.pos = pos
+        self.end = self.size
+        self.skip = self.number = self.head = 0
+        self.more = self.broken = False
 
     def rewind(self):
         """Back to the state after `begin`: no options, no payload."""
@@ -62,13 +65,23 @@ class Builder:
         if n == 3 and value >> 24:
             n = 4
         self._header(number, n)
+        pos = self.pos
+        if pos + n > self.end:
+            self.more = True
+            return
+        buf = self.buf
         while n:
             n -= 1
-            self.byte(value >> (n << 3) & 255)
+            buf[pos] = value >> (n << 3) & 255
+            pos += 1
+        self.pos = pos
 
     def _header(self, number, n):
         delta = number - self.number
         self.number = number
+        if delta < 13 and n < 13:
+            self.byte(delta << 4 | n)
+            return
         first = delta if delta < 13 else 13 if delta < 269 else 14
         self.byte(first << 4 | (n if n < 13 else 13 if n < 269 else 14))
         while True:

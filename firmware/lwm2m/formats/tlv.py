@@ -7,13 +7,15 @@ of 1 to 8 bytes, as some gateways send them at minimal length, and floats of 4 o
 import struct
 from micropython import const
 
-from lwm2m.formats.codec import SCRATCH, Codec, instances, is_text
+from lwm2m.formats.codec import SCRATCH, Codec, instances
 
+_STR = const(1)
 _FLOAT = const(4)
 _BOOL = const(5)
 _OPAQUE = const(6)
 _MULTI = const(0x80)
 _OBJLNK = const(8)
+_CORELNK = const(9)
 
 _INSTANCE = const(0)
 _ITEM = const(0x40)
@@ -65,6 +67,10 @@ class Tlv(Codec):
             self.write(out, _ITEM, riid, kind, value[riid])
 
     def _header(self, out, kind, number, n):
+        if n < 8 and number < 256:
+            out.byte(kind | n)
+            out.byte(number)
+            return
         kind |= n if n < 8 else 8 if n < 256 else 16 if n < 65536 else 24
         if number > 255:
             out.byte(kind | 0x20)
@@ -90,7 +96,7 @@ class Tlv(Codec):
         elif kind == _OBJLNK:
             struct.pack_into(">HH", src, 0, value[0], value[1])
             n = 4
-        elif kind == _OPAQUE or is_text(kind):
+        elif kind == _OPAQUE or kind == _STR or kind == _CORELNK:
             n = self.load(value)
             src = self.src
         else:

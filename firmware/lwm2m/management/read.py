@@ -29,7 +29,7 @@ def read(peer, message, out, instance, index, flags):
     depth = message.depth
     path = message.path
     accept = message.accept
-    value = None
+    value = codec = None
     if depth == 4 and peer.version == "1.0":
         return _NOT_FOUND
     if accept == _LINK:
@@ -50,9 +50,10 @@ def read(peer, message, out, instance, index, flags):
         accept = _TLV
         if depth == 4 or (depth == 3 and not flags & _MULTI):
             single = _OCTETS if flags & 15 == _OPAQUE else _TEXT
-            if client.codec(single):
+            codec = client.codec(single)
+            if codec:
                 accept = single
-    codec = client.codec(accept)
+    codec = codec or client.codec(accept)
     if not codec or codec.VERSION > peer.version or not codec.fits(depth, flags, value):
         return _NOT_ACCEPTABLE
     message.accept = accept
@@ -61,7 +62,10 @@ def read(peer, message, out, instance, index, flags):
             out.uint(_OBSERVE, out.observe)
         out.uint(_CONTENT_FORMAT, accept)
         out.payload()
-        represent(peer, codec, out, path, depth, flags, value)
+        if depth == 3 and not codec.FRAMED:
+            codec.resource(out, path[2], flags, value)
+        else:
+            represent(peer, codec, out, path, depth, flags, value)
         if not out.more and not out.broken:
             return _CONTENT
     from lwm2m.management.read_block import read_block

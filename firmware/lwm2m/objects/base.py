@@ -140,10 +140,13 @@ class Object:
         -2 if there is none of that id. Allocates: nothing."""
         if depth < 3:
             return -1
-        i = self.index_of(path[2])
-        if i < 0 or (depth > 3 and not self.RESOURCES[i + 1] & _MULTI):
-            return -2
-        return i
+        # As index_of does, without the call: every read passes here.
+        rid = path[2]
+        table = self.RESOURCES
+        for i in range(0, len(table), 3):
+            if table[i] == rid:
+                return -2 if depth > 3 and not table[i + 1] & _MULTI else i
+        return -2
 
     def value_at(self, i):
         """The value of the resource at index `i` of the table, None if it does not exist."""

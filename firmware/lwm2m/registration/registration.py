@@ -133,18 +133,18 @@ class Registration(Peer):
             return left
         if self.leaving:
             return self.leaving.step(left)
-        if not self.exchange.free():
-            return left
-        if state == _CONNECTING:
-            self.request(_REGISTERING)
-            return 0
         if state != _REGISTERED:
+            if state == _CONNECTING and self.exchange.free():
+                self.request(_REGISTERING)
+                return 0
             return left
         if self.renewals != transport.renewals:
             self.renewals = transport.renewals
             self.dirty_fields |= _UPDATE
         due = self.due.left_ms()
         if self.dirty_fields or not due:
+            if not self.exchange.free():
+                return left
             self.request(_UPDATING)
             return 0
         return min(due, left)
