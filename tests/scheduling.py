@@ -1,12 +1,8 @@
 """The units in which tests are handed to the cores of a machine, and their order.
 
 pytest-xdist starts processes (`WORKERS` of the Makefile); each takes a unit, and the next one when
-<<<<<<< HEAD
 it has done that. Every process has fixtures of its own, so that tests which share one are one
 unit.
-=======
-it has done that. Every process has fixtures of its own: tests that share one are one unit.
->>>>>>> 641d5fb (tests: the next attempt after a refusal comes within a minute)
 """
 
 from __future__ import annotations
