@@ -7,20 +7,16 @@ here when something is to be changed; and where an operation passes from one ins
 """
 
 import gc
-import sys
 from micropython import const
 
 from lwm2m.coap.exchange import Exchange
-from lwm2m.errors import Lwm2mError
 
 _GET = const(1)
 
 _CONTENT = const(0x45)
-_BAD_REQUEST = const(0x80)
 _UNAUTHORIZED = const(0x81)
 _NOT_FOUND = const(0x84)
 _NOT_ALLOWED = const(0x85)
-_INTERNAL = const(0xA0)
 
 _LOCATION_PATH = const(8)
 _LINK = const(40)
@@ -64,24 +60,16 @@ class Peer:
 
     def on_request(self, message, out):
         """Carry out the request `message`, write options and payload of the answer to `out` and
-        return its response code. Never raises. Allocates: nothing to read a scalar."""
-        try:
-            if message.observe < 0:
-                code = dispatch(self, message, out)
-            else:
-                from lwm2m.reporting.observe import begin, observe
+        return its response code. Raises Lwm2mError, or what a handler raises. Allocates: nothing
+        to read a scalar."""
+        if message.observe < 0:
+            return dispatch(self, message, out)
+        from lwm2m.reporting.observe import begin, observe
 
-                attributes = observe(self, message, out)
-                code = dispatch(self, message, out)
-                if code == _CONTENT:
-                    begin(self, message, out.observe, attributes)
-        except Lwm2mError as e:
-            code = e.args[0] if e.args else _BAD_REQUEST
-        except Exception as e:
-            sys.print_exception(e)
-            code = _INTERNAL
-        if code >= 128:
-            out.rewind()
+        attributes = observe(self, message, out)
+        code = dispatch(self, message, out)
+        if code == _CONTENT:
+            begin(self, message, out.observe, attributes)
         return code
 
     def on_repeat(self, message, out):

@@ -14,6 +14,7 @@ from lwm2m.client import Client
 from lwm2m.coap.builder import Builder
 from lwm2m.coap.message import Message
 from lwm2m.dispatch import Peer
+from lwm2m.errors import Lwm2mError
 from lwm2m.formats.cbor import Cbor
 from lwm2m.formats.json import Json
 from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
@@ -220,7 +221,10 @@ def write(datagram, held, objects):
     if message.parse(raw, len(raw)):
         return [-1, []]
     out.begin(2, 0, 1, b"", 0, 0)
-    code = peer.on_request(message, out)
+    try:
+        code = peer.on_request(message, out)
+    except Lwm2mError as e:
+        code = e.args[0] if e.args else 0x80
     return [code, differences(held)]
 
 
@@ -228,6 +232,7 @@ def write(datagram, held, objects):
 transaction._linked = lambda client, flags, value: True
 client = Client("differential")
 peer = Peer(client, None)
+peer.version = "1.2"
 for codec in (
     Text(),
     Opaque(),

@@ -76,11 +76,12 @@ def everything(bench):
 
 
 def refused(bench, expected, method, path, payload=b"", **more):
-    """The request gets this code, has no payload, and nothing has changed."""
+    """The request gets this code, a text for people, and nothing has changed."""
     before = everything(bench)
     answer = bench.ask(method, path, payload, **more)
     eq((path, payload, hex(answer.code)), (path, payload, hex(expected)))
-    eq((answer.payload, answer.options), (b"", []))
+    eq(answer.options, [])
+    assert 0 < len(str(answer.payload, "utf-8")) <= 64, answer.payload
     eq(everything(bench), before)
 
 

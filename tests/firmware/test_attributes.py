@@ -336,7 +336,7 @@ def test_bad_attributes_of_an_observe_request_observe_nothing():
     ):
         scene = Scene(LEVEL, " ".join("q." + part for part in own.split()), "20")
         answer = scene.observe(BAD_REQUEST)
-        eq((own, answer.uint(OBSERVE), answer.payload), (own, -1, b""))
+        eq((own, answer.code, answer.uint(OBSERVE)), (own, BAD_REQUEST, -1))
         scene.play("0:20 1:21 2:50")  # a notification would have no token that it knows
         eq(scene.seen, [])
 

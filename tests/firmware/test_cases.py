@@ -374,7 +374,7 @@ def test_f_11_senml_etch_is_no_format_of_an_answer():
     bench = made()
     for accept in (320, 322):
         answer = bench.ask(FETCH, "/", paths("/3"), format=SENML_JSON, accept=accept)
-        eq((answer.code, answer.payload), (NOT_ACCEPTABLE, b""))
+        eq((answer.code, answer.payload), (NOT_ACCEPTABLE, b"/: no content format %d" % accept))
         eq(bench.ask(GET, "/3/0", accept=accept).code, NOT_ACCEPTABLE)
     answer = bench.ask(FETCH, "/", paths("/3/0/0"), format=320)
     eq((answer.code, answer.uint(CONTENT_FORMAT)), (CONTENT, SENML_JSON))

@@ -71,7 +71,7 @@ def test_security_is_never_read_nor_written():
         for method in (GET, PUT, POST):
             payload = b"1" if method != GET else b""
             answer = bench.ask(method, "/0/0/%d" % rid, payload, format=TEXT if payload else -1)
-            eq((answer.code, answer.payload), (UNAUTHORIZED, b""))
+            eq((answer.code, answer.payload), (UNAUTHORIZED, b"/0/0/%d: no right to it" % rid))
     eq(code(bench, GET, "/0"), UNAUTHORIZED)
     eq(code(bench, GET, "/0/0"), UNAUTHORIZED)
 

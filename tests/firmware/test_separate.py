@@ -241,7 +241,8 @@ def test_rfc7252_4_5_repeated_change_after_the_answer_is_not_done_again():
         later, packet = answered(bench, code=code)
         bench.far.send(encode(ACK, 0, packet.mid))
         for _ in range(3):
-            eq(kinds(bench.far.send(execute())), [(ACK, code, 77, b"tk", [], b"")])
+            text = {0x83: b"/26241/0/1: refused", 0xA3: b"/26241/0/1: not now"}.get(code, b"")
+            eq(kinds(bench.far.send(execute())), [(ACK, code, 77, b"tk", [], text)])
         eq(bench.slow.runs, 1)
         eq(bench.watch(100), [])
 
@@ -395,7 +396,8 @@ def test_handler_that_raises_after_later_is_answered_at_once():
         bench.slow.failure = error
         for _ in range(2):
             answers = bench.far.send(execute(path="/26241/0/3"))
-            eq(kinds(answers), [(ACK, code, 77, b"tk", [], b"")])
+            text = b"refused" if code == 0x83 else b"error in the application"
+            eq(kinds(answers), [(ACK, code, 77, b"tk", [], b"/26241/0/3: " + text)])
         eq((bench.slow.runs, bench.registration.exchange.separate), (1, []))
         # Whatever the handler left running may still answer: it is too late.
         bench.slow.owed[0].answer()

@@ -1,11 +1,14 @@
 """The half of an Exchange that answers requests (RFC 7252 §4.5, §5.2): its owner writes the
 answer, which is remembered when the request changes something, and given again when it comes
-again.
+again. An error has a diagnostic text (§5.5.2).
 
 Loaded with the first request.
 """
 
+import sys
 from micropython import const
+
+from lwm2m.errors import Lwm2mError
 
 _NON = const(1)
 _ACK = const(2)
@@ -14,8 +17,10 @@ _GET = const(1)
 _FETCH = const(5)
 _CREATED = const(0x41)
 _CONTINUE = const(0x5F)
+_BAD_REQUEST = const(0x80)
 _BAD_OPTION = const(0x82)
 _TOO_LARGE = const(0x8D)
+_INTERNAL = const(0xA0)
 _PROXYING_NOT_SUPPORTED = const(0xA5)
 _PROXY_URI = const(35)
 _PROXY_SCHEME = const(39)
@@ -29,6 +34,7 @@ def answer(exchange, message):
     out = exchange.builder
     mid = message.mid
     kind = _ACK
+    reason = None
     if message.type == _NON:
         kind = _NON
         mid = exchange.message_ids.next()
@@ -68,7 +74,16 @@ def answer(exchange, message):
                 exchange.upload = Upload(exchange)
             code = exchange.upload.receive(message, out)
         if not code:
-            code = exchange.owner.on_request(message, out)
+            try:
+                code = exchange.owner.on_request(message, out)
+            except Lwm2mError as e:
+                code = e.args[0] if e.args else _BAD_REQUEST
+                reason = e.args[1] if len(e.args) > 1 else None
+            except Exception as e:
+                sys.print_exception(e)
+                code = _INTERNAL
+            if code >= 128:
+                out.rewind()
         exchange.serving = False
         response = exchange.deferred
         if response:
@@ -81,6 +96,13 @@ def answer(exchange, message):
         message_ids.append(mid, code)
     if message.block1 >= 0 and exchange.upload:
         exchange.upload.echo(message, out, code)
+    if code >= 128:
+        try:
+            from lwm2m.coap.diagnostic import explain
+
+            explain(exchange, message, out, code, reason)
+        except MemoryError:
+            pass  # The code says most of it.
     if code:
         out.buf[1] = code
         exchange.write(out.buf, out.finish())

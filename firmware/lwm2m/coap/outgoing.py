@@ -13,7 +13,7 @@ and the owner of an exchange, who answers requests, has besides
 
     registered                    False: requests are ignored, without an answer
     on_request(message, builder)  write the answer to a request: its response code, or 0 if the
-                                  response comes later (coap.separate)
+                                  response comes later (coap.separate); raises Lwm2mError
     on_repeat(message, builder)   write the Location-Path of a repeated Create once more
     on_stream(message)            a sink for a request in blocks, or None (coap.block)
     on_failure(mid, UNKNOWN_MID)  a RST has come for a message that is not in flight (-1)

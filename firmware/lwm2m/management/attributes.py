@@ -4,6 +4,7 @@ for each server and path, and which of it is in force for an observation. Loaded
 
 from micropython import const
 
+from lwm2m.errors import Lwm2mError
 from lwm2m.formats.values import is_decimal
 
 _CHANGED = const(0x44)
@@ -68,8 +69,8 @@ def replace(peer, path, merged):
 
 def query(peer, message, kind, merged):
     """Take the attributes in the query of `message` into the dict `merged` and return it; None if
-    they cannot be, for a resource of type `kind` (0: not a resource) or in the version of `peer`.
-    """
+    they cannot be together. Raises Lwm2mError for one that cannot be, for a resource of type `kind`
+    (0: not a resource) or in the version of `peer`."""
     for i in range(message.queries):
         message.option(_URI_QUERY, i)
         try:
@@ -78,7 +79,7 @@ def query(peer, message, kind, merged):
             return None
         value = parse(name, text if equals else None, kind)
         if value is False or peer.version < _VERSIONS.get(name, "1.0"):
-            return None
+            raise Lwm2mError(_BAD_REQUEST, name + ": no such attribute or value here")
         if value is None:
             merged.pop(name, None)
         else:

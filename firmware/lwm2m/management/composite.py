@@ -171,7 +171,9 @@ def _write(peer, codec, reader):
         else:
             code = stage(instance, reader, values, False)
         if code:
-            return code
+            from lwm2m.management.refusal import refuse
+
+            refuse(code, instance, reader.rid)
     if reader.error or not staged:
         return _BAD_REQUEST
     apply(client, staged)

@@ -48,7 +48,9 @@ def create(peer, message, out):
                 continue  # unknown, or for us to set: not processed, and no mistake
             code = stage(draft, reader, values, True)
             if code:
-                return code
+                from lwm2m.management.refusal import refuse
+
+                refuse(code, draft, reader.rid)
         if reader.error:
             return _BAD_REQUEST
         iid = reader.iid
@@ -56,7 +58,9 @@ def create(peer, message, out):
     for index in range(0, len(table), 3):
         flags = table[index + 1]
         if flags & _MANDATORY and flags & _W and index not in values:
-            return _BAD_REQUEST
+            from lwm2m.management.refusal import refuse
+
+            refuse(_BAD_REQUEST, cls(), table[index], "mandatory")
     limit = getattr(cls, "LIMIT", None)
     count = 0
     for other in client.objects:

@@ -44,7 +44,9 @@ def delete_item(peer, instance, index, riid):
             return _NOT_FOUND
     values = {}
     if stage_removal(instance, rid, riid, values):
-        return _NOT_ALLOWED
+        from lwm2m.management.refusal import refuse
+
+        refuse(_NOT_ALLOWED, instance, rid, "mandatory")
     apply(client, [(instance, values)])
     _forget(client, (instance.OID, instance.iid, rid, riid))
     return _DELETED

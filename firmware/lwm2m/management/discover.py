@@ -31,7 +31,7 @@ def levels_of(peer, message):
         if text[:6] == b"depth=":
             digit = text[6] - _ZERO if len(text) == 7 else -1
             if found is not None or not 0 <= digit <= 3 or peer.version < "1.2":
-                raise Lwm2mError(_BAD_REQUEST)
+                raise Lwm2mError(_BAD_REQUEST, "depth: 0 to 3, with LwM2M 1.2")
             found = digit
     return found
 

@@ -60,9 +60,21 @@ def apply(client, staged):
         for index in values:
             value = values[index]
             if value is not None:
-                if not _linked(client, instance.RESOURCES[index + 1], value):
-                    raise Lwm2mError(_BAD_REQUEST)
-                instance.check(instance.RESOURCES[index], value)
+                rid = instance.RESOURCES[index]
+                code = 0
+                if _linked(client, instance.RESOURCES[index + 1], value):
+                    try:
+                        instance.check(rid, value)
+                    except Lwm2mError as e:
+                        if len(e.args) > 1:
+                            raise
+                        code = e.args[0] if e.args else _BAD_REQUEST
+                else:
+                    code = _BAD_REQUEST
+                if code:
+                    from lwm2m.management.refusal import refuse
+
+                    refuse(code, instance, rid, "not a possible value")
     done = []
     try:
         for instance, values in staged:

@@ -57,14 +57,18 @@ def write(peer, message, instance, index, flags, replace):
             continue  # an optional resource that we do not have
         code = stage(instance, reader, values, replace and depth < 4)
         if code:
-            return code
+            from lwm2m.management.refusal import refuse
+
+            refuse(code, instance, reader.rid)
     if reader.error or (depth > 2 and not values):
         return _BAD_REQUEST
     if replace and depth == 2:
         for index in range(0, len(table), 3):
             if index not in values and table[index + 1] & _W:
                 if table[index + 1] & _MANDATORY:
-                    return _BAD_REQUEST
+                    from lwm2m.management.refusal import refuse
+
+                    refuse(_BAD_REQUEST, instance, table[index], "mandatory")
                 values[index] = None
     apply(client, [(instance, values)])
     return _CHANGED

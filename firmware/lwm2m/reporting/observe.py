@@ -41,8 +41,10 @@ def observe(peer, message, out):
     if message.queries:
         from lwm2m.management.attributes import query
 
+        if peer.version < "1.2":
+            raise Lwm2mError(_BAD_REQUEST, "attributes in an Observe: with LwM2M 1.2")
         attributes = query(peer, message, _kind(client, message), {})
-        if attributes is None or peer.version < "1.2":
+        if attributes is None:
             raise Lwm2mError(_BAD_REQUEST)
     if reporting and _full(reporting, message, attributes):
         return None
