@@ -9,7 +9,7 @@ _BAD_OPTION = const(0x82)
 _NOT_ACCEPTABLE = const(0x86)
 
 # No text is longer, in bytes.
-_LONGEST = const(64)
+_TEXT_BYTES = const(64)
 
 _REASONS = {
     0x80: "malformed, or not a possible value",
@@ -38,7 +38,7 @@ def explain(exchange, message, out, code, reason=None):
         if path or not message.depth:
             reason = "/%s: %s" % (path, reason)
     text = reason.encode()
-    n = min(len(text), _LONGEST)
+    n = min(len(text), _TEXT_BYTES)
     while n < len(text) and text[n] & 0xC0 == 0x80:
         n -= 1  # Whole characters only
     out.payload()

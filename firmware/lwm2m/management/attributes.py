@@ -69,8 +69,8 @@ def replace(peer, path, merged):
 
 def query(peer, message, kind, merged):
     """Take the attributes in the query of `message` into the dict `merged` and return it; None if
-    they cannot be together. Raises Lwm2mError for one that cannot be, for a resource of type `kind`
-    (0: not a resource) or in the version of `peer`."""
+    they cannot be together. Raises Lwm2mError for one that cannot be: for a resource of type
+    `kind` (0: not a resource), in the version of `peer`."""
     for i in range(message.queries):
         message.option(_URI_QUERY, i)
         try:
