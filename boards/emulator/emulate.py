@@ -2,7 +2,8 @@
 
 Prints a table of what was tried, with the seconds it took here and on the board, and one of the
 heap; writes build/emulator/metrics.json, which `make bench` takes over. Exit code 1 with one line
-when a step fails. With --shell a board is left running for mpremote.
+when a step fails. --all (`make emulate-all`) compares the ways in which a board can have the
+package, and uses each for more. With --shell a board is left running for mpremote.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from emulator import FROZEN, HERE, OUT, PLAIN, ROOT, Emulator, EmulatorError, missing
-from lwm2m_host import Device, Registered, Server
+from emulator import FROZEN, HERE, OUT, PLAIN, ROM, ROOT, Emulator, EmulatorError, missing
+from lwm2m_host import Device, Registered, Sent, Server
 from lwm2m_host.board.errors import BoardError
 from lwm2m_host.board.remote import Remote
 from lwm2m_host.coap.timing import Timing
@@ -34,6 +35,8 @@ from rich.table import Table
 
 ENDPOINT = "urn:dev:os:emulator"
 TEMPERATURE = "/3303/0/5700"
+APPLICATION = "/3303/0/5750"
+BODY = 1500  # bytes, more than a datagram of the example's `mtu`
 MAIN = HERE / "example" / "main.py"
 METRICS = OUT / "metrics.json"
 
@@ -41,11 +44,10 @@ WATCHDOG_MS = 3000
 REGISTERED_S = 120.0  # of a busy machine
 READS = 20
 
-# What the device is asked to stay within: (metric, at most or at least, value)
-TARGETS: dict[str, tuple[str, float]] = {
-    "rp2040.files.heap_free_bytes": (">=", 110 * 1024),
-    "rp2040.frozen.heap_bytes": ("<=", 12 * 1024),
-}
+# What the device is asked to stay within: metric -> "<=" or ">=", value
+TARGETS: dict[str, tuple[str, float]] = json.loads(
+    (HERE / "targets.json").read_text(encoding="utf-8")
+)
 
 Metrics = dict[str, float]
 
@@ -64,6 +66,27 @@ class Step:
     board_s: float
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way in which a board has the package: its name in metrics, a title, the image, and the
+    options of `board deploy`."""
+
+    name: str
+    title: str
+    image: Path
+    options: tuple[str, ...] = ()
+
+
+PACKED = Way("packed", "files, packed", PLAIN)
+WAYS = (
+    Way("files", "files, --plain", PLAIN, ("--plain",)),
+    PACKED,
+    Way("romfs", "ROMFS, packed", PLAIN, ("--to", "romfs")),
+    Way("frozen", "frozen, packed", FROZEN, ("--app-only",)),
+    Way("rom", "in ROM", ROM, ("--app-only",)),
+)
+
+
 @dataclass
 class Heap:
     """Bytes of the heap after a collection."""
@@ -76,11 +99,11 @@ class Run:
     """One board with one firmware, and the server it registers with."""
 
     def __init__(
-        self, board: Emulator, server: Server, frozen: bool, on_step: Callable[[Step], None]
+        self, board: Emulator, server: Server, way: Way, on_step: Callable[[Step], None]
     ) -> None:
         self.board = board
         self.server = server
-        self.frozen = frozen
+        self.way = way
         self._on_step = on_step
         self.mark = 0
         self.observation: Observation | None = None
@@ -92,7 +115,8 @@ class Run:
         try:
             detail = await action()
         except (EmulatorError, BoardError, Lwm2mError, StepError, TimeoutError) as error:
-            raise StepError(f"{name}: {str(error) or 'it takes too long'}") from error
+            problem = str(error) or self.board.told("it takes too long")
+            raise StepError(f"{name}, {self.way.name}: {problem}") from error
         passed = await self._board_us() - began_us
         self._on_step(Step(name, detail, time.monotonic() - began, passed / 1e6))
 
@@ -118,8 +142,7 @@ class Run:
         config.write_text(json.dumps(settings), encoding="utf-8")
         command: list[str | Path] = [ROOT / ".venv/bin/lwm2m-host", "board", "deploy", "--json"]
         command += ["--port", self.board.port, "--app", MAIN, "--config", config.parent]
-        if self.frozen:
-            command.append("--app-only")
+        command += self.way.options
         self._look_away()
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -174,6 +197,23 @@ class Run:
                     )
         raise StepError(f"the observation has ended: {self.observation.reason}")
 
+    async def blocks(self) -> str:
+        """Write a text that takes several datagrams, and read it; then a short one."""
+        for text in ("x" * BODY, "short"):
+            await self._device.write(APPLICATION, text)
+            if await self._device.read(APPLICATION) != text:
+                raise StepError(f"{APPLICATION} is not what was written")
+        return f"{BODY:,} bytes there and back"
+
+    async def sent(self) -> str:
+        """A Send of the board."""
+        with self.server.events(Sent) as sent:
+            await self.board.type("s")
+            async with asyncio.timeout(REGISTERED_S):
+                event = await anext(sent)
+        values = ", ".join(f"{path} = {value}" for path, value in event.report.values.items())
+        return f"{values} has arrived"
+
     async def watchdog_reset(self) -> str:
         """A Reboot that hangs; the watchdog brings the board back, and it registers again."""
         return await self._again(self._device.execute("/3/0/4"), "watchdog")
@@ -199,9 +239,10 @@ class Run:
     # What is measured
 
     async def heaps(self) -> dict[str, Heap]:
-        """Of the start before: before the import, after it, and now."""
+        """Of this start: before the import, after it, and now."""
+        mark = len(self.board.printed)
         await self.board.type("h")
-        await self.board.says(r"^heap registered", self.mark)
+        await self.board.says(r"^heap now", mark)
         found = {}
         for line in self.board.printed[self.mark :].splitlines():
             words = line.split()
@@ -236,65 +277,103 @@ class Run:
 
 
 @contextlib.asynccontextmanager
-async def run_on(image: Path, on_step: Callable[[Step], None]) -> AsyncIterator[Run]:
+async def run_on(way: Way, on_step: Callable[[Step], None]) -> AsyncIterator[Run]:
     """A board with a blank flash, and a server."""
     folder = Path(tempfile.mkdtemp(prefix="emulator-", dir=OUT))
     try:
         async with (
             Server(port=0, timing=Timing(timeout_s=REGISTERED_S)) as server,
-            Emulator(folder, image=image) as board,
+            Emulator(folder, image=way.image) as board,
         ):
-            yield Run(board, server, image == FROZEN, on_step)
+            yield Run(board, server, way, on_step)
     finally:
         shutil.rmtree(folder)
 
 
-async def measure(
-    on_step: Callable[[str, Step], None],
-) -> tuple[Metrics, dict[str, dict[str, Heap]]]:
-    """Everything. Raises StepError."""
-    metrics: Metrics = {}
-    heaps = {}
-    for name, image in (("files", PLAIN), ("frozen", FROZEN)):
-        async with run_on(image, partial(on_step, name)) as run:
-            await run.step("boot", run.boot)
-            await run.step("deploy", run.deploy)
-            await run.step("registered", run.registered)
-            await run.step("read", run.read)
-            if name == "files":
-                metrics["rp2040.import_ms"] = await run.import_ms()
-                metrics["rp2040.register_ms"] = await run.register_ms()
-                metrics["rp2040.read_ms"] = await run.read_ms()
-                await run.step("write", run.write)
-            await run.step("observed", run.observed)
-            if name == "files":
-                await run.step("watchdog reset", run.watchdog_reset)
-                await run.step("power cycle", run.power_cycle)
-                # What the writes have loaded is gone with the power.
-                await run.step("observed again", run.observed_again)
-            heaps[name] = await run.heaps()
-            used = heaps[name]["registered"].used - heaps[name]["before"].used
-            metrics[f"rp2040.{name}.heap_bytes"] = used
-            metrics[f"rp2040.{name}.heap_free_bytes"] = heaps[name]["registered"].free
-    return metrics, heaps
+@dataclass
+class Results:
+    """What was measured: metrics, and of each way the heap at several moments."""
+
+    metrics: Metrics
+    heaps: dict[str, dict[str, Heap]]
+
+    def take_heap(self, way: Way, found: dict[str, Heap]) -> None:
+        """That of a registered client whose temperature is observed."""
+        self.heaps[way.name] = found
+        self.metrics[f"rp2040.{way.name}.heap_bytes"] = found["now"].used - found["before"].used
+        self.metrics[f"rp2040.{way.name}.heap_free_bytes"] = found["now"].free
+
+    def take_used(self, way: Way, found: dict[str, Heap]) -> None:
+        """That of one that has done everything."""
+        self.heaps[way.name]["used"] = found["now"]
+        name = f"rp2040.{way.name}.after_use.heap_bytes"
+        self.metrics[name] = found["now"].used - found["before"].used
 
 
-def heap_table(heaps: dict[str, dict[str, Heap]], metrics: Metrics) -> Table:
+async def measure(way: Way, results: Results, on_step: Callable[[Step], None]) -> None:
+    """A board from its first start to its second life. Raises StepError."""
+    async with run_on(way, on_step) as run:
+        await run.step("boot", run.boot)
+        await run.step("deploy", run.deploy)
+        await run.step("registered", run.registered)
+        await run.step("read", run.read)
+        results.metrics["rp2040.import_ms"] = await run.import_ms()
+        results.metrics["rp2040.register_ms"] = await run.register_ms()
+        results.metrics["rp2040.read_ms"] = await run.read_ms()
+        await run.step("write", run.write)
+        await run.step("observed", run.observed)
+        await run.step("watchdog reset", run.watchdog_reset)
+        await run.step("power cycle", run.power_cycle)
+        # What the write has loaded is gone with the power.
+        await run.step("observed again", run.observed_again)
+        results.take_heap(way, await run.heaps())
+
+
+async def compare(way: Way, results: Results, on_step: Callable[[Step], None]) -> None:
+    """One way: registered, observed, and used for more. Raises StepError."""
+    async with run_on(way, on_step) as run:
+        await run.step("boot", run.boot)
+        await run.step("deploy", partial(run.deploy, watchdog=False))
+        await run.step("registered", run.registered)
+        await run.step("read", run.read)
+        await run.step("observed", run.observed)
+        results.take_heap(way, await run.heaps())
+        results.metrics[f"rp2040.{way.name}.import_ms"] = await run.import_ms()
+        results.metrics[f"rp2040.{way.name}.read_ms"] = await run.read_ms()
+        await run.step("write", run.write)
+        await run.step("blocks", run.blocks)
+        await run.step("send", run.sent)
+        results.take_used(way, await run.heaps())
+
+
+def heap_table(results: Results) -> Table:
     table = Table(title="heap of the board, bytes")
     table.add_column("")
-    for name in heaps:
-        table.add_column({"files": ".mpy files", "frozen": "frozen build"}[name], justify="right")
+    titles = {way.name: way.title for way in WAYS}
+    for name in results.heaps:
+        table.add_column(titles[name], justify="right")
     for when, title in (
         ("before", "free before the import"),
         ("imported", "free after the import"),
-        ("registered", "free, registered and observed"),
+        ("now", "free, registered and observed"),
+        ("used", "free, used for everything"),
     ):
-        table.add_row(title, *(f"{heap[when].free:,}" for heap in heaps.values()))
-    row = []
-    for name in heaps:
-        metric = f"rp2040.{name}.heap_bytes"
-        row.append(f"{metrics[metric]:,}{verdict(metric, metrics)}")
-    table.add_row("taken by the client", *row)
+        cells = [heap.get(when) for heap in results.heaps.values()]
+        if any(cells):
+            table.add_row(title, *(f"{cell.free:,}" if cell else "" for cell in cells))
+    for key, title in (
+        ("heap_bytes", "taken by the client"),
+        ("after_use.heap_bytes", "taken after use"),
+        ("import_ms", "loading, ms"),
+        ("read_ms", "a read, ms"),
+    ):
+        row = []
+        for name in results.heaps:
+            metric = f"rp2040.{name}.{key}"
+            value = results.metrics.get(metric)
+            row.append("" if value is None else f"{value:,.6g}{verdict(metric, results.metrics)}")
+        if any(row):
+            table.add_row(title, *row)
     return table
 
 
@@ -307,33 +386,47 @@ def verdict(metric: str, metrics: Metrics) -> str:
     return " [green]✓[/]" if met else f" [bold red]✗ {sign} {limit:,}[/]"
 
 
-async def tour(console: Console) -> int:
-    """The tables and the metrics. Returns the exit code."""
+async def tour(console: Console, ways: Sequence[Way]) -> int:
+    """The tables and the metrics; without `ways` those of the short one. Returns the exit code."""
     table = Table(title="an RP2040 that is emulated, with MicroPython 1.25.0")
     for title, justify in (("step", "left"), ("s", "right"), ("board's s", "right"), ("", "left")):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
 
-    def on_step(name: str, step: Step) -> None:
-        title = step.name if name == "files" else f"{step.name}, {name}"
+    def on_step(way: Way, step: Step) -> None:
+        title = f"{step.name}, {way.name}" if ways else step.name
         table.add_row(title, f"{step.seconds:.2f}", f"{step.board_s:.2f}", step.detail)
 
+    results = Results({}, {})
     try:
         with Live(table, console=console):
-            metrics, heaps = await measure(on_step)
+            if ways:
+                for way in ways:
+                    if way.image.exists():
+                        await compare(way, results, partial(on_step, way))
+            else:
+                await measure(PACKED, results, partial(on_step, PACKED))
     except StepError as error:
         print(f"emulate: {error}", file=sys.stderr)
         return 1
-    METRICS.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    keep(results.metrics)
     console.print()
-    console.print(heap_table(heaps, metrics))
-    for name in ("import", "register", "read"):
-        console.print(f"{name}: {metrics[f'rp2040.{name}_ms']:.1f} ms on the board")
+    console.print(heap_table(results))
+    if not ways:
+        for name in ("import", "register", "read"):
+            console.print(f"{name}: {results.metrics[f'rp2040.{name}_ms']:.1f} ms on the board")
     return 0
+
+
+def keep(metrics: Metrics) -> None:
+    """Write the metrics beside those that another run has measured."""
+    known = json.loads(METRICS.read_text(encoding="utf-8")) if METRICS.exists() else {}
+    known.update(metrics)
+    METRICS.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 async def shell(console: Console) -> int:
     """A registered board, until Ctrl-C."""
-    async with run_on(PLAIN, lambda step: console.print(f"{step.name}: {step.detail}")) as run:
+    async with run_on(PACKED, lambda step: console.print(f"{step.name}: {step.detail}")) as run:
         try:
             await run.step("boot", run.boot)
             await run.step("deploy", lambda: run.deploy(watchdog=False))
@@ -351,14 +444,18 @@ async def shell(console: Console) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="emulate.py", description=__doc__.split("\n")[0])
     parser.add_argument("--shell", action="store_true", help="leave a board running")
+    parser.add_argument("--all", action="store_true", help="compare all ways to have the package")
+    names = [way.name for way in WAYS]
+    parser.add_argument("--way", action="append", default=[], choices=names, help="one of them")
     arguments = parser.parse_args()
-    reason = missing(PLAIN) or missing(FROZEN)
+    ways = [way for way in WAYS if arguments.all or way.name in arguments.way]
+    reason = missing(PLAIN) or (missing(FROZEN) if arguments.all else None)
     if reason:
         print(f"emulate: {reason}", file=sys.stderr)
         return 1
     console = Console(width=None if sys.stdout.isatty() else 100)
     try:
-        return asyncio.run((shell if arguments.shell else tour)(console))
+        return asyncio.run(shell(console) if arguments.shell else tour(console, ways))
     except KeyboardInterrupt:
         return 0
 

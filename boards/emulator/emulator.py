@@ -26,6 +26,7 @@ ROOT = HERE.parents[1]
 OUT = ROOT / os.environ.get("EMULATOR_OUT", "build/emulator")
 PLAIN = OUT / "images" / "plain.bin"
 FROZEN = OUT / "images" / "frozen.bin"
+ROM = OUT / "images" / "rom.bin"
 RUNNER = HERE / "runner" / "main.mjs"
 
 READY_S = 120.0  # of a busy machine, as all these
@@ -177,7 +178,7 @@ class Emulator:
                 last: dict[str, Any] = starts[-1]
                 return last
             if time.monotonic() > deadline:
-                raise EmulatorError(self._told(f"the board has not started {count} times"))
+                raise EmulatorError(self.told(f"the board has not started {count} times"))
             await asyncio.sleep(INTERVAL_S)
 
     async def until(self, condition: Callable[[], bool], problem: str) -> None:
@@ -185,9 +186,9 @@ class Emulator:
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline:
-                raise EmulatorError(self._told(problem))
+                raise EmulatorError(self.told(problem))
             if self._process is None or self._process.returncode is not None:
-                raise EmulatorError(self._told("the emulator has ended"))
+                raise EmulatorError(self.told("the emulator has ended"))
             await asyncio.sleep(INTERVAL_S)
 
     # Its console
@@ -221,6 +222,7 @@ class Emulator:
         writer.close()
         await writer.wait_closed()
 
-    def _told(self, problem: str) -> str:
+    def told(self, problem: str) -> str:
+        """A problem, with what the board has printed last."""
         last = self.printed.splitlines()[-15:]
         return "\n  ".join([f"{problem}; its console:", *(last or ["(nothing)"])])

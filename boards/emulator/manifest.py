@@ -1,3 +1,3 @@
-# The image with the client in flash, where its code takes no RAM.
+# The image with the packed client in flash, where its code takes no RAM; `make pack` makes it.
 include("firmware/manifest.py")  # noqa: F821 - a word of MicroPython's manifests
-include("../../firmware/manifest.py")  # noqa: F821
+freeze("../../build/packed/source", opt=2)  # noqa: F821

@@ -43,7 +43,7 @@ RESULT = ROOT / "build" / "bench.json"
 EMULATED = ROOT / "build" / "emulator" / "metrics.json"  # written by `make emulate`
 CLIENTS = ROOT / "build" / "clients.json"  # written by `make clients`
 CODEC = ("encode_get", "encode_content", "decode_get", "decode_content")
-HOW_TO_EMULATE = "rp2040.*: make emulate measures them"
+HOW_TO_EMULATE = "rp2040.*: make emulate and make emulate-all measure them"
 HOW_TO_CLIENTS = "host.clients.*: make clients measures them"
 HOW_TO = "microCoAPy: not measured; set MICROCOAPY to a checkout of insighio/microCoAPy on GitHub"
 
@@ -67,6 +67,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "fuzz.datagrams": (">=", 1_000_000),
     "fuzz.heap_growth_bytes": ("<=", 0),
     **host_bench.TARGETS,
+    **json.loads((ROOT / "boards" / "emulator" / "targets.json").read_text(encoding="utf-8")),
     "soak.days": (">=", 30),
     "soak.heap_growth_bytes": ("<=", 0),
 }
@@ -276,7 +277,7 @@ def measure_endurance(metrics: Metrics) -> None:
 
 
 def take_emulated(metrics: Metrics) -> None:
-    """rp2040.*: what the last `make emulate` has measured, if there was one."""
+    """rp2040.*: what the last `make emulate` and `make emulate-all` have measured."""
     if EMULATED.exists():
         found = json.loads(EMULATED.read_text(encoding="utf-8"))
         metrics.update((name, found[name]) for name in found if name.startswith("rp2040."))

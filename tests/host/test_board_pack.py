@@ -292,6 +292,20 @@ def test_output_in_pieces_is_decoded_and_not_held_back(traced: tuple[Decoder, st
     assert decoder.text("\n") == "\n"
 
 
+def test_frozen_modules_are_those_of_the_build_that_was_made_to_be_frozen(tmp_path: Path) -> None:
+    packed = pack(written(tmp_path, PACKAGE))
+    alone = '  File "lwm2m/alone.py", line 2, in make\n'
+    core = '  File "lwm2m/__init__.py", line 9, in x\n'
+    assert [*Decoder(tmp_path).lines([alone, core])] == [alone, core]
+    building.write_frozen(packed, packed.files, tmp_path, tmp_path / "frozen")
+    assert (tmp_path / "frozen/lwm2m/alone.py").read_text() == packed.files["lwm2m/alone"]
+    found = list(Decoder(tmp_path).lines([alone, core, alone, "ValueError\n", alone]))
+    # On its own it may be that of a package that is frozen as it is.
+    assert found[0] == found[4] == alone
+    assert found[1].startswith('  File "firmware/lwm2m/')
+    assert found[2] == '  File "firmware/lwm2m/alone.py", line 4, in make\n'
+
+
 def test_names_in_an_error_are_those_of_the_source(tmp_path: Path) -> None:
     packed = pack(written(tmp_path, PACKAGE))
     building.keep_map(packed, tmp_path)

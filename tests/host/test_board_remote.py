@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lwm2m_host.board import deploying, onboard
+from lwm2m_host.board import deploying, memory, onboard
 from lwm2m_host.board.building import Item
 from lwm2m_host.board.errors import BoardFull, RemoteError
 from lwm2m_host.board.remote import Remote
@@ -160,3 +160,25 @@ def test_pieces_carry_every_byte_in_order_and_none_is_too_large(files: dict[str,
 )
 def test_number_of_a_piece_is_read_from_ascii_digits(line: str, number: int | None) -> None:
     assert onboard.piece_number(line) == number
+
+
+# --- memory -----------------------------------------------------------------------------------
+
+INFO = """lwm2m-board:{{"stage": "{stage}", "block": 16}}
+stack: 516 out of 7936
+GC: total: 233024, used: 17952, free: 215072
+ No. of 1-blocks: 288, 2-blocks: 66, max blk sz: 72, max free sz: 12800
+"""
+
+
+def test_heap_is_read_from_what_micropython_says_of_it() -> None:
+    text = "boot\n" + INFO.format(stage="empty") + "GC: total\n" + INFO.format(stage="made")
+    assert list(memory.read(text)) == ["empty", "made"]
+    assert memory.read(text)["made"] == memory.Heap(233_024, 17_952, 215_072, 204_800)
+
+
+@given(st.text(), st.integers(0, 150))
+def test_heap_of_a_broken_line_is_left_out(text: str, end: int) -> None:
+    whole = INFO.format(stage="made")
+    assert "made" not in memory.read(whole[:end] + "\n" + text.replace("max free sz", ""))
+    assert memory.read(f"{text}\n{whole}")["made"].free == 215_072

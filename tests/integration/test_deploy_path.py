@@ -359,7 +359,7 @@ def test_a_file_that_arrives_damaged_is_sent_again(
         ("nonsense://x", "cannot be opened: only socket://HOST:PORT is known"),
     ],
 )
-@pytest.mark.parametrize("command", ["deploy", "monitor", "run", "provision"])
+@pytest.mark.parametrize("command", ["deploy", "monitor", "run", "provision", "memory"])
 def test_what_is_no_port_is_one_line(port: str, words: str, command: str, tmp_path: Path) -> None:
     extra = ["--config", str(config_in(tmp_path))] if command == "deploy" else []
     done = cli(command, "--port", port, *extra)
@@ -424,6 +424,41 @@ async def test_a_deployed_device_registers_and_is_managed(
     assert 10 < await server.device(ENDPOINT).read("/3303/0/5700") < 30
     again = await asyncio.to_thread(cli, "deploy", "--port", board.port, "--config", str(config))
     assert "is up to date" in again.stdout
+
+
+async def test_memory_tells_what_the_client_takes_of_a_board(
+    make_board: Callable[..., UnixBoard], server: Server, tmp_path: Path
+) -> None:
+    board = make_board(heap="256k")
+    config = config_in(tmp_path, server=server.uri)
+    done = await asyncio.to_thread(cli, "deploy", "--port", board.port, "--config", str(config))
+    assert done.returncode == 0, done.stderr
+    await server.wait_for(ENDPOINT, PATIENCE_S)
+    with server.events() as events:
+        done = await asyncio.to_thread(cli, "memory", "--port", board.port, "--json")
+        assert done.returncode == 0, done.stderr
+        async with asyncio.timeout(PATIENCE_S):
+            for _ in "12":  # while it is measured, and when the program has started again
+                while (await anext(events)).kind != "registered":
+                    pass
+    told = json.loads(done.stdout)
+    stages = told["stages"]
+    assert list(stages) == ["empty", "imported", "made", "registered"]
+    for heap in stages.values():
+        assert heap["used"] + heap["free"] == told["total"]
+        assert 0 < heap["largest"] <= heap["free"]
+    assert stages["empty"]["used"] < stages["imported"]["used"] < stages["made"]["used"]
+    assert told["took"] == stages["registered"]["used"] - stages["empty"]["used"] > 20_000
+
+
+def test_memory_of_a_program_without_a_client_is_said(board: UnixBoard, tmp_path: Path) -> None:
+    app = tmp_path / "main.py"
+    app.write_text("from lwm2m.client import Client\nprint('nothing')\n")
+    done = cli("deploy", "--port", board.port, "--app", str(app))
+    assert done.returncode == 0, done.stderr
+    done = cli("memory", "--port", board.port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("the board's main.py runs no client: nothing\n")
 
 
 async def test_provision_to_the_board_then_deploy(
@@ -508,9 +543,22 @@ def test_a_board_that_is_not_the_one_named(board: UnixBoard, tmp_path: Path) -> 
     done = cli("deploy", "--port", board.port, "--board", "NONE")
     assert (done.returncode, done.stdout) == (1, "")
     assert "no board NONE; known are" in done.stderr
+
+
+def test_freezing_is_told_with_a_manifest_of_the_packed_package() -> None:
+    said = cli("deploy", "--board", "ESP32_GENERIC", "--to", "frozen", "--plain").stdout
+    plain = find_root() / "boards/ESP32_GENERIC/manifest.py"
+    assert f"make -C ports/esp32 BOARD=ESP32_GENERIC FROZEN_MANIFEST={plain}" in said
     said = cli("deploy", "--board", "ESP32_GENERIC", "--to", "frozen").stdout
-    manifest = find_root() / "boards/ESP32_GENERIC/manifest.py"
+    folder = find_root() / "build/boards/ESP32_GENERIC"
+    manifest = folder / "manifest.py"
     assert f"make -C ports/esp32 BOARD=ESP32_GENERIC FROZEN_MANIFEST={manifest}" in said
+    assert manifest.read_text().splitlines()[1:] == [
+        (find_root() / "boards/ESP32_GENERIC/manifest.py").read_text().splitlines()[1],
+        f"freeze('{folder}/frozen', opt=2)",
+    ]
+    assert "class Client:" in (folder / "frozen/lwm2m/__init__.py").read_text()
+    assert not (folder / "frozen/main.py").exists()
 
 
 def test_run_follows_the_output_and_tells_how_it_ended(board: UnixBoard, tmp_path: Path) -> None:
@@ -569,6 +617,47 @@ def test_monitor_shows_lines_and_survives_a_reset(board: UnixBoard, tmp_path: Pa
     assert len(ticks) > 5
     assert 1 in ticks[1:], "it started over"
     assert "\r" not in said
+
+
+def test_monitor_names_the_sources_of_packed_code(board: UnixBoard, tmp_path: Path) -> None:
+    app = tmp_path / "main.py"
+    app.write_text(
+        "import sys, time\n"
+        "from lwm2m.client import Client\n"
+        "while True:\n"
+        "    try:\n"
+        "        Client('x').add_server('nonsense')\n"
+        "    except ValueError as error:\n"
+        "        sys.print_exception(error)\n"
+        "    time.sleep(0.05)\n"
+    )
+    assert cli("deploy", "--port", board.port, "--app", str(app)).returncode == 0
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from lwm2m_host.cli import main; main()"),
+            *("board", "monitor", "--port", board.port),
+        ],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    found = []
+    for line in process.stdout:
+        found.append(line)
+        if line.startswith("ValueError: uri") and len(found) > 4:
+            break
+    process.terminate()
+    process.wait(PATIENCE_S)
+    process.stdout.close()
+    places = re.findall(
+        r'File "firmware/lwm2m/registration/accounts.py", line (\d+), in (\w+)', "".join(found)
+    )
+    assert [name for _, name in places[-2:]] == ["add_server", "parse_uri"], found
+    source = (FIRMWARE / "lwm2m/registration/accounts.py").read_text().splitlines()
+    # A condition and what it leads to are one line of packed code.
+    raised = int(places[-1][0])
+    assert "raise ValueError" in "".join(source[raised - 1 : raised + 1])
 
 
 def test_detect_asks_the_board_itself(

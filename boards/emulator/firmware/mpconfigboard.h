@@ -5,3 +5,5 @@
 #define MICROPY_PY_NETWORK                  (1)
 #define MICROPY_PY_NETWORK_HOSTNAME_DEFAULT "emulator"
 #define MICROPY_PY_NETWORK_PPP_LWIP         (1)
+// Stock boards have none: for `board deploy --to romfs`, between the firmware and the file system.
+#define MICROPY_HW_ROMFS_BYTES              (128 * 1024)

@@ -29,8 +29,6 @@ SETTINGS = ("config.json", "keys.json")  # replaced when they have changed, neve
 PIECE = 3072  # bytes that are sent in one program; as text in it they are a third more
 _PART_COST = 64  # about what a further file in it costs
 
-_RESTART = ("exec", "--no-follow", "import time, machine; time.sleep_ms(100); machine.reset()")
-
 
 @dataclass
 class State:
@@ -186,7 +184,7 @@ def carry_out(
         todo.size,
     )
     if todo.empty and todo.deployed == state.deployed and todo.kept == state.kept:
-        remote.call("resume", *(_RESTART if restart else ("exec", "")))
+        remote.call("resume", *(onboard.RESTART if restart else ("exec", "")))
     else:
         _check_room(remote, state, todo)
         try:
@@ -269,7 +267,7 @@ def _send(
     if not isinstance(damaged, list):
         raise RemoteError(f"{remote.port}: the board's answer is not understood")
     if restart and not damaged:
-        remote.call("resume", *_RESTART)
+        remote.call("resume", *onboard.RESTART)
     return [str(name) for name in damaged]
 
 

@@ -11,6 +11,7 @@ COMMIT = f"{STAGE}/commit.json"  # the plan from the moment on at which there is
 MANIFEST = "/.deployed.json"
 MARK = "lwm2m-board:"
 SENT = "lwm2m-sent:"
+BUSY = "lwm2m-busy"  # a sign of life of what may take long
 
 _COMMON = f"""
 import binascii, hashlib, json, os, sys
@@ -27,6 +28,7 @@ def size(path):
     except OSError:
         return -1
 def sha(path):
+    print("{BUSY}")
     h = hashlib.sha256()
     b = bytearray(512)
     v = memoryview(b)
@@ -88,6 +90,7 @@ def finish():
         if size(folder) == -1:
             os.mkdir(folder)
     for staged, target, _ in plan["move"]:
+        print("{BUSY}")
         if size("{STAGE}/" + staged) >= 0:
             os.rename("{STAGE}/" + staged, target)
     for path in plan["remove"]:
@@ -164,6 +167,50 @@ if not bad:
     finish()
 tell(damaged=bad)
 """
+
+RESTART = ("exec", "--no-follow", "import time, machine; time.sleep_ms(100); machine.reset()")
+
+
+def memory(wait_s: float) -> str:
+    """A program that runs main.py and tells of the heap on the way, until the client in it is
+    registered, or for so many seconds."""
+    return f"""
+{_COMMON}{_FEED}
+import gc, micropython, time
+BLOCK = 32 if sys.maxsize > 1 << 32 else 16
+class Measured(BaseException):
+    pass
+def tell(stage):
+    gc.collect()
+    print("{MARK}" + json.dumps({{"stage": stage, "block": BLOCK}}))
+    micropython.mem_info()
+def watch(Client):
+    real = Client.step
+    start = time.ticks_ms()
+    told = []
+    def step(client):
+        if not told:
+            told.append(tell("made"))
+        due = real(client)
+        if client.registered:
+            tell("registered")
+            raise Measured
+        if time.ticks_diff(time.ticks_ms(), start) > {int(wait_s * 1000)}:
+            raise Measured
+        return min(due, 100)
+    Client.step = step
+tell("empty")
+try:
+    import lwm2m.client
+    tell("imported")
+    watch(lwm2m.client.Client)
+    execfile("main.py")
+except Measured:
+    pass
+except BaseException as error:
+    sys.print_exception(error, sys.stdout)
+"""
+
 
 FEED_PROGRAM = f"""{_COMMON}{_FEED}
 tell()

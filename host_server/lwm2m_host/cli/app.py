@@ -34,6 +34,10 @@ _BOARD = {  # in the order in which a new board needs them
         "board.console:run",
         "Run a program on a board without copying it, and show its output.",
     ),
+    "memory": Lazy(
+        "board.memory:memory",
+        "Show the heap of a board while its program starts, and what the client takes of it.",
+    ),
     "doctor": Lazy(
         "board.doctor:doctor",
         "List what work with boards needs, what is missing, and how to get it.",
@@ -44,7 +48,7 @@ _BOARD = {  # in the order in which a new board needs them
     ),
 }
 
-_BOARD_HELP = "Boards: find, flash, provision, deploy, monitor, run."
+_BOARD_HELP = "Boards: find, flash, provision, deploy, monitor, run, measure."
 
 COMMANDS = {
     "serve": Lazy("serve:serve", "Run the server until Ctrl-C."),

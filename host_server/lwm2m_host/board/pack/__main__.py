@@ -1,9 +1,10 @@
 """The command of `make pack`: the package packed, into build/packed.
 
-    python -m lwm2m_host.board.pack [--plain-names] [--tests] [--check]
+    python -m lwm2m_host.board.pack [--tests] [--quiet]
 
 build/packed has the compiled modules, with those that stand in for modules of groups, and
-build/packed/source their text. --tests adds tests/firmware in terms of it, as build/packed/tests.
+build/packed/source their text, to be frozen. --tests adds tests/firmware in terms of it, as
+build/packed/tests.
 """
 
 from __future__ import annotations
@@ -51,13 +52,10 @@ def write(packed: Packed, root: Path) -> dict[str, int]:
     folder = root / "build" / "packed"
     texts = {**packed.files, **dict(packed.stands_in.values())}
     compiled = building.compile_all(packed, texts, root / "build" / "cache" / "packed")
-    building.keep_map(packed, root)
+    building.write_frozen(packed, texts, root, folder / "source")
     wanted = {folder / path: file for path, file in compiled.items()}
-    for path, text in texts.items():
-        _write(folder / "source" / f"{path}.py", text)
-    known = {*wanted, *(folder / "source" / f"{path}.py" for path in texts)}
-    for old in [*folder.rglob("*.mpy"), *(folder / "source").rglob("*.py")]:
-        if old not in known:
+    for old in folder.rglob("*.mpy"):
+        if old not in wanted:
             old.unlink()
     for target, file in wanted.items():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from .packing import Packed
 
 # Not -O3: it would leave out the lines, which the map needs.
 OPTIMISATION = "-O2"
+_FROZEN = "frozen"  # a file beside the maps
 
 
 def maps(root: Path) -> Path:
@@ -30,6 +31,34 @@ def keep_map(packed: Packed, root: Path) -> Path:
         new.write_text(json.dumps(packed.map, separators=(",", ":")), encoding="utf-8")
         new.replace(path)
     return path
+
+
+def note_frozen(packed: Packed, root: Path) -> None:
+    """Note that this build is the one that is frozen next: its tracebacks have no number."""
+    keep_map(packed, root)
+    (maps(root) / _FROZEN).write_text(packed.id, encoding="utf-8")
+
+
+def frozen_build(root: Path) -> str:
+    """The number of the build that was last made to be frozen; "" when there is none."""
+    try:
+        return (maps(root) / _FROZEN).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def write_frozen(packed: Packed, texts: Mapping[str, str], root: Path, folder: Path) -> None:
+    """Write modules (path without a suffix -> text) to be frozen into `folder`, and nothing else
+    that is older."""
+    note_frozen(packed, root)
+    wanted = {folder / f"{path}.py": text for path, text in texts.items()}
+    for old in folder.rglob("*.py"):
+        if old not in wanted:
+            old.unlink()
+    for file, text in wanted.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
 
 
 def compile_all(

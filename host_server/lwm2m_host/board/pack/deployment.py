@@ -3,6 +3,7 @@ modules take a file of their own that it imports."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from .. import building
 from ..boards import Board
 from ..building import Item
+from ..errors import BuildError
 from ..modules import PACKAGE, Program, dotted
 from . import building as packed_building
 from .names import used_by
@@ -69,6 +71,32 @@ class Packer:
             if module == name or module.startswith(name + "."):
                 return True
         return False
+
+
+def freeze(board: Board, packed: Packed) -> Path:
+    """Write all of a packed package, to be frozen, and a manifest of MicroPython's for it, which
+    has what the board freezes anyway. Returns the path of the manifest. Raises BuildError."""
+    folder = building.build_folder(board)
+    texts = {**packed.files, **dict(packed.stands_in.values())}
+    packed_building.write_frozen(packed, texts, folder.parents[2], folder / "frozen")
+    lines = []
+    try:
+        given = board.manifest.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BuildError(f"{board.manifest}: {error.strerror}") from None
+    for line in given:
+        place = re.match(r'include\("([^"$]+)"\)', line)
+        if place:
+            path = (board.folder / place[1]).resolve()
+            if path.parent.name == "firmware" and path.parents[1] == folder.parents[2]:
+                continue  # it would freeze the package as it is
+            line = f"include({str(path)!r})"
+        if not line.startswith("freeze("):
+            lines.append(line)
+    manifest = folder / "manifest.py"
+    lines.append(f"freeze({str(folder / 'frozen')!r}, opt=2)")
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return manifest
 
 
 def build(

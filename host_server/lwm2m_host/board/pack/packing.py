@@ -19,7 +19,7 @@ from .names import Names
 from .places import Places, standing_in
 from .rewrite import rewrite
 
-FORMAT = 1  # of what comes out: counts up when that changes
+FORMAT = 2  # of what comes out: counts up when that changes
 
 
 @dataclass
@@ -244,6 +244,7 @@ def _finish(
             for (module, name), new in place.globals.items()
             if name != new
         },
+        "paths": packed.called,
         "files": {
             packed.called[path]: [origin and list(origin) for origin in text.origins]
             for path, text in texts.items()

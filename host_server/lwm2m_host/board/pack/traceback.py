@@ -1,7 +1,9 @@
 """Tracebacks of packed code, in terms of the sources.
 
 Each build has a number, which is in the names of its modules: ``File "core-8bd9", line 120, in
-step``. Its map is in build/maps.
+step``. Its map is in build/maps. Frozen modules have the names of their files, such as
+``lwm2m/_read.py``: that they are packed is known by one that only a packed package has, and they
+are of the build that was last made to be frozen.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .building import maps
+from .building import frozen_build, maps
 
 _PLACE = re.compile(r'^(\s*)File "(\w+-([0-9a-f]{4}))", line (\d+), in (\S+)')
+_FROZEN = re.compile(r'^(\s*)File "(\w+/[\w/]+)\.py", line (\d+), in (\S+)')
 _BEGINS = '  File "'
 _MISSING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 
@@ -38,6 +41,9 @@ class Decoder:
         if place:
             indent, called, self._last, number, name = place.groups()
             return self._place(line, indent, called, int(number), name, line[place.end() :])
+        frozen = _FROZEN.match(line)
+        if frozen:
+            return self._frozen_place(line, frozen)
         if self._last and line and not line[0].isspace():
             line = _MISSING.sub(self._names, line)
             self._last = ""
@@ -83,6 +89,19 @@ class Decoder:
         if name == "<module>":
             where = name
         return f'{indent}File "{file}", line {source_line}, in {where}{rest}'
+
+    def _frozen_place(self, line: str, place: re.Match[str]) -> str:
+        indent, path, number, name = place.groups()
+        build = frozen_build(self._root)
+        table = _map(self._root, build) if build else None
+        called = table["paths"].get(path) if table else None
+        if called is None:
+            return line
+        last = path.rpartition("/")[2]
+        if self._last != build and not (last == "__init__" or last[0] == "_"):
+            return line  # it may be a module that is not packed
+        self._last = build
+        return self._place(line, indent, called, int(number), name, line[place.end() :])
 
     def _names(self, found: re.Match[str]) -> str:
         table = _map(self._root, self._last) or {"attributes": {}, "globals": {}}

@@ -123,7 +123,7 @@ def deploy(
         elif board is None:
             raise WrongArgument("--to frozen needs --board")
         else:
-            print(_how_to_freeze(boards.load(board)))
+            print(_how_to_freeze(boards.load(board), given, find_root() / "firmware"))
 
 
 def _deploy(given: Options, firmware: Path) -> None:
@@ -262,13 +262,18 @@ def _as_json(board: Board, report: Report, program: Program) -> dict[str, object
     }
 
 
-def _how_to_freeze(board: Board) -> str:
-    place = board.manifest.relative_to(find_root())
+def _how_to_freeze(board: Board, given: Options, firmware: Path) -> str:
+    """Pack the package for the program, unless it is wanted plain. Returns what is to be done."""
+    manifest = board.manifest
+    if not given.plain:
+        program = _program(given, firmware, board.modules)
+        packed = Packer(firmware, given.extra).program(program).packed
+        manifest = deployment.freeze(board, packed)
     more = f" BOARD={board.name}" if board.port != "unix" else ""
     return (
         "In MicroPython's source tree, with the compiler of its port:\n\n"
-        f"    make -C ports/{board.port}{more} FROZEN_MANIFEST={board.manifest}\n\n"
-        f"{place} adds the package to what the board has anyway; main.py and config.json stay "
-        "files.\nThen flash what was built, and deploy the rest: "
-        "lwm2m-host board deploy --app-only"
+        f"    make -C ports/{board.port}{more} FROZEN_MANIFEST={manifest}\n\n"
+        f"{manifest.relative_to(find_root())} adds the package{'' if given.plain else ', packed,'}"
+        " to what the board has anyway; main.py and config.json stay files.\n"
+        "Then flash what was built, and deploy the rest: lwm2m-host board deploy --app-only"
     )
