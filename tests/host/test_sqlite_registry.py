@@ -188,6 +188,7 @@ async def test_an_older_file_is_brought_up(file: Path, clock: FakeClock, version
     assert (found is not None) == (version > 0)
     if found is not None:
         assert list(found.objects) == [3]
+        assert found.identity == ""
     await registry.close()
     base = sqlite3.connect(file)
     assert base.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)

@@ -311,7 +311,8 @@ class Engine:
 
     def peer(self, remote: Remote) -> Peer:
         """The peer as the rest of the server has it."""
-        return Peer(remote.address, self._transport.secure, remote)
+        transport = self._transport
+        return Peer(remote.address, transport.secure, remote, transport.identity(remote.key))
 
     def peer_at(self, address: str) -> Peer:
         """The peer at ``host:port``, before it has said anything. Raises ValueError."""

@@ -17,13 +17,15 @@ from ..errors import response_error
 class Peer:
     """One end of a transport: the address of a device.
 
-    `address` is ``host:port``, IPv6 in brackets. `secure` is True behind DTLS. `remote` is the
-    engine's name for it; nobody else looks into it.
+    `address` is ``host:port``, IPv6 in brackets. `secure` is True behind DTLS; `identity` is the
+    one that it has proved there, empty without. `remote` is the engine's name for it; nobody else
+    looks into it.
     """
 
     address: str
     secure: bool = False
     remote: Any = field(default=None, repr=False, compare=False)
+    identity: str = ""
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ class RegistrationInterface:
             updated_at=now,
             parameters=query,
             secure=request.peer.secure,
+            identity=request.peer.identity,
         )
         before = await self._registry.register(registration)
         self._peers.put(endpoint, request.peer)
@@ -193,6 +194,7 @@ class RegistrationInterface:
                 address=request.peer.address,
                 updated_at=now,
                 secure=request.peer.secure,
+                identity=request.peer.identity,
                 lifetime_s=lifetime_s,
                 binding=binding,
                 queue_mode=queue_mode,

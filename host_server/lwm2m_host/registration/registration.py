@@ -108,8 +108,9 @@ class Registration:
     """One registration: a record that never changes, and that may leave the process.
 
     An Update makes a new one under the same `location` (``/rd/ID``). `address` is ``host:port``,
-    `secure` says that it is behind DTLS. Times are seconds since 1970. `parameters` are those of
-    the Register that LwM2M does not define.
+    `secure` says that it is behind DTLS, `identity` is what the device has proved there (empty
+    without). Times are seconds since 1970. `parameters` are those of the Register that LwM2M does
+    not define.
     """
 
     endpoint: str
@@ -124,6 +125,7 @@ class Registration:
     updated_at: float
     parameters: Mapping[str, str] = field(default_factory=dict)
     secure: bool = False
+    identity: str = ""
 
     @property
     def expires_at(self) -> float | None:
@@ -161,6 +163,7 @@ class RegistrationUpdate:
     queue_mode: bool = False
     links: ObjectLinks | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
 
     def apply(self, known: Registration) -> Registration:
         """The registration after the Update."""
@@ -173,6 +176,7 @@ class RegistrationUpdate:
             address=self.address,
             updated_at=self.updated_at,
             secure=self.secure,
+            identity=self.identity,
             lifetime_s=known.lifetime_s if self.lifetime_s is None else self.lifetime_s,
             binding=binding,
             queue_mode=queue_mode,

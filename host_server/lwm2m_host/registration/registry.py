@@ -1,9 +1,9 @@
-"""The registry: all registrations, found by endpoint, by location and by address."""
+"""The registry: all registrations, found by endpoint, location, address and identity."""
 
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from typing import NamedTuple, Protocol
 
 from ..coap.timing import Clock
@@ -50,6 +50,10 @@ class Registry(Protocol):
     async def by_address(self, address: str) -> Registration | None:
         """The registration of this ``host:port``; of several, the last to register or update."""
 
+    async def by_identity(self, identity: str) -> Registration | None:
+        """The registration of who has proved this identity; of several, the last to register or
+        update. None for the empty one."""
+
     async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
         """At most `limit` of them, ordered by endpoint, from behind the endpoint `after`."""
 
@@ -84,13 +88,14 @@ class MemoryRegistry:
         self._clock = clock
         self._by_endpoint: dict[str, Registration] = {}
         self._by_location: dict[str, Registration] = {}
-        # Address: endpoints, in the order of their last Register or Update.
+        # Address, identity: endpoints, in the order of their last Register or Update.
         self._by_address: dict[str, dict[str, None]] = {}
+        self._by_identity: dict[str, dict[str, None]] = {}
         # Location: end of the lifetime in seconds of the monotonic clock.
         self._deadlines: dict[str, float] = {}
         # (deadline, location); an entry that differs from `_deadlines` is out of date.
         self._heap: list[tuple[float, str]] = []
-        # Endpoints in order; None after one was added or removed.
+        # Endpoints in order; None until somebody asks for a page.
         self._order: list[str] | None = None
         self._observations: dict[tuple[str, str], ObservationRecord] = {}
 
@@ -103,7 +108,7 @@ class MemoryRegistry:
     def restore(self, registration: Registration, remaining_s: float) -> None:
         """Add a registration from before a restart; so many seconds of its lifetime are left."""
         self._put(registration, remaining_s)
-        self._order = None
+        self._insert(registration.endpoint)
 
     def put_observation(self, record: ObservationRecord) -> None:
         self._observations[record.endpoint, record.id] = record
@@ -120,16 +125,17 @@ class MemoryRegistry:
     async def register(self, new: Registration) -> Registration | None:
         before = self._by_endpoint.get(new.endpoint)
         if before is not None:
-            self._remove(before)
+            self._forget(before)
+        else:
+            self._insert(new.endpoint)
         self._put(new)
-        self._order = None
         return before
 
     async def update(self, location: str, change: RegistrationUpdate) -> Registration | None:
         known = self._by_location.get(location)
         if known is None:
             return None
-        self._leave_address(known)
+        self._leave(known)
         changed = change.apply(known)
         self._put(changed)
         return changed
@@ -147,8 +153,10 @@ class MemoryRegistry:
         return self._by_location.get(location)
 
     async def by_address(self, address: str) -> Registration | None:
-        endpoints = self._by_address.get(address)
-        return self._by_endpoint[next(reversed(endpoints))] if endpoints else None
+        return self._last(self._by_address.get(address))
+
+    async def by_identity(self, identity: str) -> Registration | None:
+        return self._last(self._by_identity.get(identity))
 
     async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
         if self._order is None:
@@ -176,6 +184,8 @@ class MemoryRegistry:
         self._by_endpoint[registration.endpoint] = registration
         self._by_location[registration.location] = registration
         self._by_address.setdefault(registration.address, {})[registration.endpoint] = None
+        if registration.identity:
+            self._by_identity.setdefault(registration.identity, {})[registration.endpoint] = None
         self._deadlines.pop(registration.location, None)
         if registration.lifetime_s:
             if lifetime_s is None:
@@ -185,18 +195,35 @@ class MemoryRegistry:
             heapq.heappush(self._heap, (deadline, registration.location))
             self._compact()
 
+    def _last(self, endpoints: dict[str, None] | None) -> Registration | None:
+        return self._by_endpoint[next(reversed(endpoints))] if endpoints else None
+
+    def _insert(self, endpoint: str) -> None:
+        if self._order is not None:
+            insort(self._order, endpoint)
+
     def _remove(self, registration: Registration) -> None:
+        self._forget(registration)
+        if self._order is not None:
+            del self._order[bisect_left(self._order, registration.endpoint)]
+
+    def _forget(self, registration: Registration) -> None:
+        """Take it out of everything but the order of endpoints."""
         del self._by_endpoint[registration.endpoint]
         del self._by_location[registration.location]
-        self._leave_address(registration)
+        self._leave(registration)
         self._deadlines.pop(registration.location, None)
-        self._order = None
 
-    def _leave_address(self, registration: Registration) -> None:
-        endpoints = self._by_address[registration.address]
-        del endpoints[registration.endpoint]
-        if not endpoints:
-            del self._by_address[registration.address]
+    def _leave(self, registration: Registration) -> None:
+        """Take it out of the indexes that several endpoints may share."""
+        shared = [(self._by_address, registration.address)]
+        if registration.identity:
+            shared.append((self._by_identity, registration.identity))
+        for index, key in shared:
+            endpoints = index[key]
+            del endpoints[registration.endpoint]
+            if not endpoints:
+                del index[key]
 
     def _earliest(self) -> float | None:
         """The next deadline, after what is out of date has left the heap."""

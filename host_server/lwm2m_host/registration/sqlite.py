@@ -53,8 +53,11 @@ MIGRATIONS = (
         PRIMARY KEY (endpoint, id)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE registrations ADD COLUMN identity TEXT NOT NULL DEFAULT ''",
 )
-_REGISTRATION = "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REGISTRATION = (
+    "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _NO_REGISTRATION = "DELETE FROM registrations WHERE endpoint = ?"
 _OBSERVATION = "INSERT OR REPLACE INTO observations VALUES (?, ?, ?)"
 _NO_OBSERVATION = "DELETE FROM observations WHERE endpoint = ? AND id = ?"
@@ -145,6 +148,9 @@ class SqliteRegistry:
 
     async def by_address(self, address: str) -> Registration | None:
         return await self._memory.by_address(address)
+
+    async def by_identity(self, identity: str) -> Registration | None:
+        return await self._memory.by_identity(identity)
 
     async def page(self, after: str = "", limit: int = 100) -> list[Registration]:
         return await self._memory.page(after, limit)
@@ -328,6 +334,7 @@ def _row(value: Registration) -> tuple[Any, ...]:
         json.dumps(value.parameters) if value.parameters else "{}",
         value.registered_at,
         value.updated_at,
+        value.identity,
     )
 
 
@@ -346,6 +353,7 @@ def _registration(row: tuple[Any, ...]) -> Registration:
         parameters,
         registered_at,
         updated_at,
+        identity,
     ) = row
     return Registration(
         endpoint=endpoint,
@@ -360,4 +368,5 @@ def _registration(row: tuple[Any, ...]) -> Registration:
         updated_at=updated_at,
         parameters=json.loads(parameters),
         secure=bool(secure),
+        identity=identity,
     )
