@@ -292,7 +292,7 @@ async def run_on(way: Way, on_step: Callable[[Step], None]) -> AsyncIterator[Run
 
 @dataclass
 class Results:
-    """What was measured: metrics, and of each way the heap at several moments."""
+    """Metrics, and of each way the heap at several moments."""
 
     metrics: Metrics
     heaps: dict[str, dict[str, Heap]]

@@ -37,6 +37,7 @@ BOARD_TOOLS = {
     "deploy",
     "monitor",
     "decode",
+    "memory",
     "run",
     "doctor",
     "unix",
