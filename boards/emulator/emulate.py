@@ -115,7 +115,7 @@ class Run:
         try:
             detail = await action()
         except (EmulatorError, BoardError, Lwm2mError, StepError, TimeoutError) as error:
-            problem = str(error) or self.board.told("it takes too long")
+            problem = str(error) or self.board.with_console("it takes too long")
             raise StepError(f"{name}, {self.way.name}: {problem}") from error
         passed = await self._board_us() - began_us
         self._on_step(Step(name, detail, time.monotonic() - began, passed / 1e6))

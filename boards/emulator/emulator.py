@@ -178,7 +178,7 @@ class Emulator:
                 last: dict[str, Any] = starts[-1]
                 return last
             if time.monotonic() > deadline:
-                raise EmulatorError(self.told(f"the board has not started {count} times"))
+                raise EmulatorError(self.with_console(f"the board has not started {count} times"))
             await asyncio.sleep(INTERVAL_S)
 
     async def until(self, condition: Callable[[], bool], problem: str) -> None:
@@ -186,9 +186,9 @@ class Emulator:
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
             if time.monotonic() > deadline:
-                raise EmulatorError(self.told(problem))
+                raise EmulatorError(self.with_console(problem))
             if self._process is None or self._process.returncode is not None:
-                raise EmulatorError(self.told("the emulator has ended"))
+                raise EmulatorError(self.with_console("the emulator has ended"))
             await asyncio.sleep(INTERVAL_S)
 
     # Its console
@@ -222,7 +222,7 @@ class Emulator:
         writer.close()
         await writer.wait_closed()
 
-    def told(self, problem: str) -> str:
+    def with_console(self, problem: str) -> str:
         """A problem, with what the board has printed last."""
         last = self.printed.splitlines()[-15:]
         return "\n  ".join([f"{problem}; its console:", *(last or ["(nothing)"])])
