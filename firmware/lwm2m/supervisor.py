@@ -78,7 +78,10 @@ class Supervisor:
 
             mark_valid()
         elif event == "register_failed" and self.link and registration.attempts % 5 == 0:
-            # A driver may not notice that the network has gone; one that any server knows has not.
+            # A driver may not notice that the network has gone; where a server has answered, or
+            # knows the device, it has not.
+            if isinstance(registration.error, int):
+                return
             for other in self.client.registrations:
                 if other.registered:
                     return

@@ -12,6 +12,10 @@ class Link:
     """A network that is there when the test says so."""
 
     up = True
+    renewals = 0
+
+    def renew(self):
+        self.renewals += 1
 
     def step(self):
         return 500
@@ -75,3 +79,25 @@ def test_nothing_is_sent_while_there_is_no_network():
     stage.bench.client.update()
     eq(stage.put(25.0, s=300), [])
     assert stage.bench.client.registered
+
+
+def failing(answer):
+    """A link whose client registers a day long with a server that answers so."""
+    bench = Bench()
+    supervisor = Supervisor(bench.client, {})
+    supervisor.link = link = Link()
+    bench.client.on_event = supervisor.report
+
+    def reply(packet):
+        if answer:
+            bench.far.reply(packet, answer)
+
+    bench.watch(86400, answer=reply, keep=False)
+    assert bench.registration.attempts > 20
+    return link
+
+
+def test_network_is_renewed_where_nobody_answers_and_not_where_a_server_refuses():
+    assert failing(None).renewals > 4
+    for code in (0x83, 0xA3):
+        eq(failing(code).renewals, 0)
