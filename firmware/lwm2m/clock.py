@@ -67,4 +67,6 @@ class Deadline:
         if s > _LONGEST_S:
             return _LONGEST_MS
         ms = s * 1000 + self.ms - self.clock.ms if s >= 0 else 0
-        return min(max(ms, 0), _LONGEST_MS)
+        if ms < 0:
+            return 0
+        return ms if ms < _LONGEST_MS else _LONGEST_MS

@@ -79,8 +79,9 @@ class Builder:
     def _header(self, number, n):
         delta = number - self.number
         self.number = number
-        if delta < 13 and n < 13:
-            self.byte(delta << 4 | n)
+        if delta < 13 and n < 13 and self.pos < self.end:
+            self.buf[self.pos] = delta << 4 | n
+            self.pos += 1
             return
         first = delta if delta < 13 else 13 if delta < 269 else 14
         self.byte(first << 4 | (n if n < 13 else 13 if n < 269 else 14))
@@ -98,7 +99,11 @@ class Builder:
 
     def payload(self, skip=0, count=-1):
         """Open the payload: pass over `skip` bytes, keep at most `count` (default: what fits)."""
-        self.byte(0xFF)
+        if self.pos < self.end:
+            self.buf[self.pos] = 0xFF
+            self.pos += 1
+        else:
+            self.more = True
         self.head = self.pos
         self.skip = skip
         if 0 <= count < self.end - self.pos:
