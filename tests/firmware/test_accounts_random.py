@@ -22,6 +22,7 @@ from wire import (
     RST,
     encode,
     segments,
+    uint_bytes,
 )
 
 from lwm2m.formats.senml_cbor import SenmlCbor
@@ -29,6 +30,8 @@ from lwm2m.objects.access_control import Access, protect
 from lwm2m.objects.ipso import Temperature
 from lwm2m.registration.status import Status
 
+CONTINUE = 0x5F
+BLOCK1 = 27
 CODES = (0x80, 0x83, 0x84, 0x8C, 0xA0, 0xA3, 0x41)
 
 
@@ -38,7 +41,8 @@ class World(Bench):
     def __init__(self, seed):
         random.seed(seed)
         self.fars = {}
-        super().__init__(lifetime_s=600)
+        # With the smaller one a list of objects goes in blocks.
+        super().__init__(lifetime_s=600, mtu=self.one_of((128, 1152)))
         self.fars[self.server.ssid] = self.far
         self.client.add_format(SenmlCbor())
         self.temperature = self.client.add(Temperature(value=0.0))
@@ -65,6 +69,7 @@ class World(Bench):
         self.log.append((kind, ssid))
         if kind == 0 and len(ssids) < 4:
             far = ScriptedServer(self)
+            far.near.steps = self.dice(4)  # those of a handshake
             server = self.add_server(far, 600, initial_delay_s=self.dice(3) * 5)
             self.fars[server.ssid] = far
         elif kind == 1 and len(ssids) > 1:
@@ -111,12 +116,17 @@ class World(Bench):
         elif kind == 2:
             far.end.send(*of(encode(ACK, self.one_of(CODES), packet.mid, packet.token)))
         else:
-            options = ()
-            if is_register(packet):
+            options = []
+            block = packet.uint(BLOCK1)
+            if block >= 0 and block & 8:
+                code = CONTINUE
+            elif is_register(packet):
                 code = CREATED
                 options = [(LOCATION_PATH, b"rd"), (LOCATION_PATH, b"%d" % self.dice(99))]
             else:
                 code = DELETED if packet.code == DELETE else CHANGED
+            if block >= 0:
+                options.append((BLOCK1, uint_bytes(block)))
             far.end.send(*of(encode(ACK, code, packet.mid, packet.token, options)))
 
     def servers(self, good):
@@ -128,8 +138,10 @@ class World(Bench):
                 self.ask(far)
             if not good and not self.dice(20):
                 far.near.error = None if far.near.error else OSError(113)
+            if not good and not self.dice(20):
+                far.near.refusal = None if far.near.refusal else OSError(104)
             if good:
-                far.near.error = None
+                far.near.error = far.near.refusal = None
 
     def ask(self, far):
         path = self.one_of(("/3303/0/5700", "/1", "/3303", "/1/0/4", "/1/0/8"))
