@@ -181,11 +181,12 @@ def test_f_21_a_handler_may_give_its_own_text():
 
 def test_f_21_a_text_changes_nothing_of_the_answer():
     bench = made()
-    # The answer to a repeated request has the same code, and Block1 stands before the text.
-    datagram = encode(CON, PUT, 7, b"t", segments(V + "/77") + [(CONTENT_FORMAT, TEXT)], b"1")
-    for _ in range(2):
+    # A repeated request gets the same answer, and Block1 stands before the text.
+    datagram = encode(CON, PUT, 7, b"t", segments(V + "/1") + [(CONTENT_FORMAT, TEXT)], b"x")
+    for _ in range(3):
         (answer,) = bench.far.send(datagram)
-        eq((answer.code, answer.token), (NOT_FOUND, b"t"))
+        eq((answer.code, answer.token), (BAD_REQUEST, b"t"))
+        eq(answer.payload, b"/26270/0/1: takes an integer")
     answer = bench.ask(PUT, V + "/0", b"x" * 16, format=TEXT, options=[(BLOCK1, 0x18)])
     eq((answer.code, answer.uint(BLOCK1)), (INCOMPLETE, 0x10))
     eq(answer.payload, b"/26270/0/0: no such block now")

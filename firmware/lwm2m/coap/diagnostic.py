@@ -27,9 +27,22 @@ _REASONS = {
 }
 
 
+# The newest text: exchange, message id, bytes. A repeated request gets it once more.
+_newest = [None, -1, b""]
+
+
 def explain(exchange, message, out, code, reason=None):
     """Append a text for people to `out`, the answer to `message` with an error `code`: `reason`,
     or the path and what the code means. Allocates: the text."""
+    if reason or _newest[0] is not exchange or _newest[1] != message.mid:
+        _newest[0] = exchange
+        _newest[1] = message.mid
+        _newest[2] = _text(exchange, message, code, reason)
+    out.payload()
+    out.put(_newest[2])
+
+
+def _text(exchange, message, code, reason):
     if not reason:
         reason = _REASONS.get(code, "refused")
         if "%" in reason:
@@ -41,8 +54,7 @@ def explain(exchange, message, out, code, reason=None):
     n = min(len(text), _TEXT_BYTES)
     while n < len(text) and text[n] & 0xC0 == 0x80:
         n -= 1  # Whole characters only
-    out.payload()
-    out.put(text[:n])
+    return text[:n]
 
 
 def _number(exchange, message, code):
