@@ -68,7 +68,7 @@ class Peer:
 
         attributes = observe(self, message, out)
         code = dispatch(self, message, out)
-        if code == _CONTENT:
+        if code == _CONTENT and not self.exchange.deferred:
             begin(self, message, out.observe, attributes)
         return code
 

@@ -20,6 +20,7 @@ _CONTINUE = const(0x5F)
 _BAD_REQUEST = const(0x80)
 _BAD_OPTION = const(0x82)
 _TOO_LARGE = const(0x8D)
+_NOT_FOUND = const(0x84)
 _INTERNAL = const(0xA0)
 _PROXYING_NOT_SUPPORTED = const(0xA5)
 _PROXY_URI = const(35)
@@ -88,7 +89,8 @@ def answer(exchange, message):
         response = exchange.deferred
         if response:
             exchange.deferred = None
-            if code < 128:
+            # A value that is still to come is not here.
+            if code < 128 or (code == _NOT_FOUND and not changing):
                 code = 0
             else:
                 exchange.separate.remove(response)
