@@ -41,6 +41,7 @@ from lwm2m.testing.loopback import Loopback
 from lwm2m.types import E
 
 ALL = 31
+UNAUTHORIZED = 0x81
 
 
 class Servers(Bench):
@@ -432,6 +433,32 @@ def test_new_owner_is_notified():
     bench.client.remove_server(1)
     notified = [packet for i, packet in bench.settle() if i == 1 and packet.code == CONTENT]
     eq([packet.payload for packet in notified], [b"2"])
+
+
+def test_account_that_comes_owns_its_instance_of_server():
+    bench = Rights((3303, 0, 1, {0: READ}))
+    server = bench.join()
+    bench.settle()
+    eq((server.ssid, bench.rights(1, server.iid)), (4, (4, None)))
+    far = bench.fars[3]
+    eq(far.ask(PUT, "/1/%d/2" % server.iid, b"7", format=TEXT).code, CHANGED)
+    eq(bench.fars[1].ask(PUT, "/1/%d/2" % server.iid, b"8", format=TEXT).code, UNAUTHORIZED)
+    eq(far.ask(PUT, "/3303/0/5601", b"8", format=TEXT).code, UNAUTHORIZED)
+    bench.remove(4)
+    eq((bench.rights(1, 3), bench.rights(3303, 0)), (None, (1, {0: READ})))
+
+
+def test_rights_that_are_there_before_the_account_stay():
+    bench = Rights((1, 3, 1, {0: READ}))
+    bench.join()
+    eq(bench.rights(1, 3), (1, {0: READ}))
+
+
+def test_account_that_comes_where_there_are_no_rights_has_none():
+    bench = Servers(2)
+    bench.client.access = Access()
+    bench.join()
+    eq(bench.client.find(2), None)
 
 
 def test_without_enforcement_nothing_is_deleted():

@@ -124,7 +124,7 @@ def allowed(client, ssid, oid, iid, operation):
 def created(client, ssid, oid, iid):
     """A server has created /oid/iid: it owns it, with all rights (§8.1.2). Returns the new
     AccessControl instance, or None on a device without access control."""
-    if not client.find(_ACCESS_CONTROL) or oid == _ACCESS_CONTROL:
+    if not client.find(_ACCESS_CONTROL) or oid == _ACCESS_CONTROL or find_acl(client, oid, iid):
         return None
     return client.add(AccessControl(target_oid=oid, target_iid=iid, owner=ssid))
 
@@ -159,7 +159,7 @@ class Access:
         return allowed(peer.client, peer.server.ssid, oid, iid, right)
 
     def created(self, peer, instance):
-        """Note that `peer` has created an instance."""
+        """Note that `peer` has created an instance, or has come with its instance of Server."""
         created(peer.client, peer.server.ssid, instance.OID, instance.iid)
 
     def removed(self, client, ssid):

@@ -66,6 +66,8 @@ def open(client, security, server, transport=None, terms=None, lwm2m="1.1"):
     if terms:
         terms.attach(registration.exchange)
     client.registrations.append(registration)
+    if client.access:
+        client.access.created(registration, server)
     registration.start()
     return registration
 
