@@ -17,6 +17,7 @@ class RawTransfer:
 
     observing = False
     follows = True  # a token of its own
+    continues = False
 
     def __init__(self, remote: Remote) -> None:
         self.request = DeviceRequest("GET")
