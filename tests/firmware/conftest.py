@@ -10,10 +10,14 @@ Comments at the very top of a file direct it:
                         a machine that is slow or busy
     # slow              deselected unless asked for with -m slow
     # matrix            also run by the other versions of MicroPython, `test_short[forky-32]`
+    # replaces time     it replaces what modules of the package import, such as `time`: with the
+                        package in ROM, where that cannot be, a copy of its globals is in RAM
 
 MP_MATRIX=all in the environment runs every file by every version (`make test-matrix`).
 MP_SOURCE in the environment takes another form of the firmware than the source: "mpy", compiled
-(build/mpy), or "packed" (build/packed, with these tests in terms of it in build/packed/tests).
+(build/mpy), "packed" (build/packed, with these tests in terms of it in build/packed/tests), or
+"rom" (build/rom/VERSION the same, in an interpreter of its own, build/unix/rom-VERSION, of
+MicroPython MP_ROM=VERSION; NOT_IN_ROM lists the tests that cannot pass there).
 MP_WIDTHS=32 takes one width only, for files that name none.
 """
 
@@ -37,14 +41,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
 INTERPRETERS = ROOT / "build" / "micropython"
-ROM_PROGRAM = ROOT / "build" / "unix" / "rom" / "micropython"
+# MicroPython with the package in ROM is built for this machine only, which is of 64 bits.
+ROM_VERSION = os.environ.get("MP_ROM") or "1.25.0"
+ROM_PROGRAM = ROOT / "build" / "unix" / f"rom-{ROM_VERSION}" / "micropython"
 SEPARATOR = "\x1e"
 
 # Versions of MicroPython beside the project's own: each is a folder of INTERPRETERS that an option
 # of boards/UNIX/fetch.sh fills, with the widths that there are.
 FURTHER = {"forky": ("--suite forky", (64, 32)), "pypi": ("--pypi", (64,))}
 
-_DIRECTIVE = re.compile(r"#\s*(heapsize|widths|timeout|slow|matrix)\b:?\s*(.*)")
+# Tests that cannot pass with the package in ROM -> why
+_CLASS = "sets an attribute of a class, which is AttributeError in ROM (test_rom.py)"
+NOT_IN_ROM = {
+    "test_more_than_the_limit_is_a_plain_read": _CLASS,
+}
+
+_DIRECTIVE = re.compile(r"#\s*(heapsize|widths|timeout|slow|matrix|replaces)\b:?\s*(.*)")
 _HEAPSIZE = re.compile(r"(\d+)([km]?)")
 
 
@@ -91,6 +103,7 @@ class FirmwareFile(pytest.File):
         if chosen := os.environ.get("MP_WIDTHS"):
             self.widths = tuple(int(width) for width in chosen.split(","))
         self.matrix = os.environ.get("MP_MATRIX") == "all"
+        self.replaces = False
         self._obey(source)
         self.runs: dict[tuple[str, int], Outcomes] = {}
         tests = {
@@ -99,8 +112,9 @@ class FirmwareFile(pytest.File):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and node.name.startswith("test_")
         }
-        for version in ("", *FURTHER) if self.matrix else ("",):
-            there_are = FURTHER[version][1] if version else self.widths
+        in_rom = os.environ.get("MP_SOURCE") == "rom"
+        for version in ("", *FURTHER) if self.matrix and not in_rom else ("",):
+            there_are = FURTHER[version][1] if version else (64,) if in_rom else self.widths
             for width in (width for width in self.widths if width in there_are):
                 case = f"{version}-{width}" if version else str(width)
                 for test, line in tests.items():
@@ -133,6 +147,8 @@ class FirmwareFile(pytest.File):
                     self.timeout_s = float(value)
                 elif key == "matrix":
                     self.matrix = True
+                elif key == "replaces":
+                    self.replaces = True
                 else:
                     self.add_marker(pytest.mark.slow)
             except ValueError:
@@ -152,7 +168,7 @@ class FirmwareFile(pytest.File):
             if os.environ.get("MP_SOURCE") == "rom":
                 program = ROM_PROGRAM
             self.runs[version, width] = run_tests(
-                self.path, program, width, selected, self.heapsize, self.timeout_s
+                self.path, program, width, selected, self.heapsize, self.timeout_s, self.replaces
             )
         return self.runs[version, width][test]
 
@@ -173,6 +189,8 @@ class FirmwareItem(pytest.Item):
         self.took_s = 0.0
 
     def runtest(self) -> None:
+        if os.environ.get("MP_SOURCE") == "rom" and self.test in NOT_IN_ROM:
+            pytest.skip(f"in ROM: {NOT_IN_ROM[self.test]}")
         folder = INTERPRETERS / self.version
         missing = folder / f"mp{self.width}.missing"
         if missing.exists():
@@ -208,7 +226,8 @@ def scaled_heap(heapsize: str, width: int) -> str:
 def form_of_firmware() -> tuple[Path, Path]:
     """The folder of the package, and that of the tests for it."""
     form = os.environ.get("MP_SOURCE") or "py"
-    folders = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed", "rom": "build/rom"}
+    folders = {"py": "firmware", "mpy": "build/mpy", "packed": "build/packed"}
+    folders["rom"] = f"build/rom/{ROM_VERSION}"
     if form not in folders:
         raise pytest.UsageError(f"MP_SOURCE is one of {', '.join(folders)}, not {form}")
     folder = Path(folders[form])  # what __file__ begins with
@@ -216,11 +235,14 @@ def form_of_firmware() -> tuple[Path, Path]:
 
 
 def run_tests(
-    path: Path, program: Path, width: int, tests: list[str], heapsize: str, timeout_s: float
-) -> Outcomes:
-    """Run `tests` of one file in one interpreter, `program`."""
+    path: Path, program: Path, width: int, tests: list[str], heapsize: str, timeout_s: float,
+    replaces: bool = False,
+) -> Outcomes:  # fmt: skip
+    """Run `tests` of one file in one interpreter, `program`. replaces: see the directive."""
     if not program.exists():
-        return {test: Outcome("FAIL", f"{program} is missing: run make setup") for test in tests}
+        target = "test MP_SOURCE=rom" if program == ROM_PROGRAM else "setup"
+        reason = f"{program} is missing: run make {target}"
+        return {test: Outcome("FAIL", reason) for test in tests}
     source, programs = form_of_firmware()
     begin_s = time.monotonic()
     (ROOT / "build").mkdir(exist_ok=True)
@@ -235,6 +257,7 @@ def run_tests(
                 **os.environ,
                 "MICROPYPATH": f"{source}:{programs}:tests:.frozen",
                 "TEST_FOLDER": str(Path(folder).relative_to(ROOT)),
+                **({"LWM2M_REPLACEABLE": "1"} if replaces else {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,3 +1,4 @@
+# replaces socket
 # heapsize: 4m
 """What strangers found in the registration interface; each test has the number of its case
 (docs/cases.md).

@@ -1,3 +1,4 @@
+# replaces os, sys, time, Reporting
 # heapsize: 1m
 """The short form of `make fuzz`, and what it has found, each as one test."""
 

@@ -15,7 +15,7 @@ def test_runs_inside_micropython():
 def test_firmware_is_importable():
     from lwm2m import codes
 
-    folders = ("firmware/", "build/mpy/", "build/packed/")
+    folders = ("firmware/", "build/mpy/", "build/packed/", "build/rom/")
     assert codes.__file__.startswith(folders), codes.__file__
 
 

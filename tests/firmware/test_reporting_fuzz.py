@@ -1,3 +1,4 @@
+# replaces sys
 # heapsize: 2m
 """Servers, applications and wires that do anything at any time: nothing raises, nothing is told
 that nobody observes, and in the end everything has been given back."""

@@ -1,3 +1,4 @@
+# replaces time
 """Send (LwM2M 1.1 Core §6.4.6): values that nobody has asked for, now or with their history."""
 
 import lwm2m.reporting.storing as storing

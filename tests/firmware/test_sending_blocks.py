@@ -1,3 +1,4 @@
+# replaces time
 """Send (LwM2M 1.1 Core §6.4.6) of what does not fit into one datagram (RFC 7959)."""
 
 from reporting_bench import SENML_CBOR, SENML_JSON

@@ -1,3 +1,4 @@
+# replaces os, sys, time
 # heapsize: 512k
 """The short form of `make soak`: two days instead of thirty, with everything that may happen."""
 

@@ -1,3 +1,4 @@
+# replaces time
 """Notifications for a server that is away (1/x/6, LwM2M 1.1 Core §6.4.5, RFC 8428): what is
 stored, and how it is packed."""
 

@@ -1,3 +1,4 @@
+# replaces time
 """Stored notifications over a wire that loses a third of everything, with a blackout of ten
 minutes."""
 

@@ -76,6 +76,8 @@ class Translation:
             if isinstance(node, ast.Import):
                 place = self.modules.get(alias.name, alias.name)
                 new = f"{place} as {local}" if place != alias.name and alias.asname else old
+                if not alias.asname and place.partition(".")[0] != alias.name.partition(".")[0]:
+                    new = f"{old}, {place}"  # which its attributes are of
             else:
                 name = self.globals.get((node.module or "", alias.name), alias.name)
                 # What stands in for a module has the old names.

@@ -19,8 +19,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from ..modules import package_modules
-from .source import Function, Module, arguments, read
+from .source import Function, Module, arguments
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -97,25 +96,6 @@ def documented(root: Path) -> set[str]:
                 for groups in _NAME.findall(code):
                     found.update(_WORD.findall(" ".join(groups)))
     return found
-
-
-def derivable(firmware: Path) -> set[str]:
-    """The classes of which programs may derive: those that are public, and their bases."""
-    modules = read(package_modules(firmware), firmware.parent)
-    return _exposed(modules, public(modules, documented(firmware.parent)))
-
-
-def bases(firmware: Path, names: Iterable[str]) -> set[str]:
-    """The classes of which classes in these modules of the package derive."""
-    modules = read(package_modules(firmware), firmware.parent)
-    return {
-        base.id
-        for name in names
-        for node in ast.walk(modules[name].tree)
-        if isinstance(node, ast.ClassDef)
-        for base in node.bases
-        if isinstance(base, ast.Name)
-    }
 
 
 def documents(root: Path) -> list[Path]:

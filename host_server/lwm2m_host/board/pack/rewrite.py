@@ -176,7 +176,7 @@ class _Rewriter(ast.NodeTransformer):
                     self.module.refuse(node, f"no {alias.name} in {node.module}")
                 origin = (self.places.of[there.name], alias.name)
             place, final = origin
-            if place is self.place:
+            if place is self.place and not self._hidden(final):
                 out.append(ast.Assign([ast.Name(local, ast.Store())], ast.Name(final, ast.Load())))
             else:
                 asname = None if final == local else local
@@ -250,7 +250,12 @@ class _Rewriter(ast.NodeTransformer):
         scope.bound = {name: name for name in names - others}
         for local, expression in lazy.items():
             # Where a name is bound but once, what it stands for is taken in its place.
-            if expression is not None and counted[local] == 1 and local not in others:
+            if expression is None:
+                continue
+            name = expression.id if isinstance(expression, ast.Name) else local
+            if name != local and self._hidden(name, scope):
+                continue
+            if counted[local] == 1 and local not in others:
                 del scope.bound[local]
                 scope.known[local] = expression
         self._rename_arguments(node, scope, self._private(node, method))
@@ -267,6 +272,11 @@ class _Rewriter(ast.NodeTransformer):
         if origin and origin[0] is self.place:
             return ast.Name(origin[1], ast.Load())
         return None
+
+    def _hidden(self, name: str, *inner: Scope) -> bool:
+        """True for a global of this place whose name is that of a variable here."""
+        scopes = [scope for scope in (*self.scopes, *inner) if scope.kind != "class"]
+        return any(name in scope.bound for scope in scopes)
 
     def _private(self, node: Function, method: bool) -> bool:
         """Can nobody outside name an argument of this function?"""

@@ -1,4 +1,4 @@
-"""`make rom`: C of the package for a firmware of one's own, into build/rom.
+"""`make rom`: C of the package for a firmware of one's own, into build/rom/VERSION.
 
     python -m lwm2m_host.board.rom --micropython TREE [--out DIR] [--tests]
 
@@ -23,7 +23,6 @@ from .. import building as compiling
 from ..errors import BuildError
 from ..pack import __main__ as pack_command
 from ..pack import building
-from ..pack import names as naming
 from ..pack.packing import Packed, pack
 from . import source
 from .source import NAME, Tools, Writer
@@ -31,10 +30,10 @@ from .source import NAME, Tools, Writer
 
 @dataclass(frozen=True)
 class Made:
-    """classes: those that are in RAM. size: of the C."""
+    """packed: what is in ROM and beside it. classes, globals: how many."""
 
     packed: Packed
-    classes: list[str]
+    classes: int
     globals: int
 
 
@@ -45,27 +44,25 @@ def main(arguments: list[str]) -> int:
     """The command. Returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m lwm2m_host.board.rom")
     parser.add_argument("--micropython", type=Path, required=True, help="its source tree")
-    parser.add_argument("--out", type=Path, help="build/rom")
+    parser.add_argument("--out", type=Path, help="build/rom/VERSION")
     parser.add_argument("--tests", action="store_true", help="tests/firmware in terms of it")
     given = parser.parse_args(arguments)
     try:
         root = find_root()
-        out = given.out or root / "build" / "rom"
-        made = make(root, given.micropython, out)
+        version = ".".join(map(str, source.check_version(given.micropython)))
+        out = (given.out or root / "build" / "rom" / version).resolve()
+        made = make(root, given.micropython, out, replaceable=given.tests)
     except Lwm2mError as error:
         print(error, file=sys.stderr)
         return 1
     if given.tests:
         pack_command.write_tests(made.packed, root, out / "tests")
-    print(
-        f"{out}: build {made.packed.id}, {made.globals} names in ROM; in RAM, since programs "
-        f"derive of them: {', '.join(sorted(made.classes))}"
-    )
+    print(f"{out}: build {made.packed.id}, {made.globals} names, {made.classes} of them classes")
     return 0
 
 
-def make(root: Path, tree: Path, out: Path) -> Made:
-    """Write the C and what goes with it. Raises BuildError."""
+def make(root: Path, tree: Path, out: Path, *, replaceable: bool = False) -> Made:
+    """Write the C and what goes with it. replaceable: see Writer. Raises BuildError."""
     version = source.check_version(tree)
     firmware = root / "firmware"
     packed = pack(firmware, whole=True, rename=False)
@@ -90,9 +87,7 @@ def make(root: Path, tree: Path, out: Path) -> Made:
         tools.escape(string): string for string in {*_strings(text), called, *packed.aliases}
     }
     frozen = source.without_odd_constants(frozen, strings)
-    outside = [name for name in packed.of if packed.of[name] != core]
-    derivable = naming.derivable(firmware) | naming.bases(firmware, outside)
-    writer = Writer(ast.parse(text), frozen, name, tools, derivable, refuse)
+    writer = Writer(ast.parse(text), frozen, name, tools, refuse, replaceable=replaceable)
     aliases = {name: name in packed.of for name in packed.aliases}
     code = writer.write(aliases, packed.id)
     number = f"MICROPY_MAKE_VERSION({', '.join(map(str, version))})"
@@ -109,7 +104,7 @@ def make(root: Path, tree: Path, out: Path) -> Made:
     _others(packed, core, out)
     building.keep_map(packed, root)
     _write(out / "manifest.py", _MANIFEST)
-    return Made(packed, writer.in_ram, len(writer.globals))
+    return Made(packed, len(writer.classes), len(writer.globals))
 
 
 def _compiled(text: str, out: Path) -> Path:
@@ -141,7 +136,8 @@ def _others(packed: Packed, core: str, out: Path) -> None:
     texts = {path: text for path, text in packed.files.items() if path != core}
     texts |= dict(packed.stands_in.values())
     texts[f"{NAME}/__init__"] = (
-        f"from _{NAME} import _{packed.id}, find as __getattr__\ndel _{packed.id}\n"
+        f"from _{NAME} import find as __getattr__, of_build\n"
+        f"of_build('{packed.id}')\ndel of_build\n"
     )
     for path, text in texts.items():
         _write(out / f"{path}.py", text)

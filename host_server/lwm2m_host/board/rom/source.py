@@ -13,7 +13,7 @@ import importlib.util
 import io
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -45,19 +45,9 @@ MODULES = {
 }
 CLASSES = {("array", "array"): "mp_type_array"}
 ATTRIBUTES = {"time.ticks_ms": "mp_time_ticks_ms_obj"}
-_SLOTS = [
-    "make_new",
-    "print",
-    "call",
-    "unary_op",
-    "binary_op",
-    "attr",
-    "subscr",
-    "iter",
-    "buffer",
-    "locals_dict",
-    "parent",
-]
+EXCEPTIONS = ("Exception", "IndexError", "KeyError", "OSError", "RuntimeError", "TypeError",
+              "ValueError")  # fmt: skip
+GROUP = 32  # classes that share what they do: an index of theirs is a byte
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Refuse = Callable[[int, str], NoReturn]
@@ -228,7 +218,7 @@ def names_to_declare(text: str, unescape: Mapping[str, str]) -> list[str]:
 
 class Writer:
     """Writes the C of one packed module. refuse: told the line of what cannot be constant.
-    derivable: classes of which programs may derive, which are in RAM: deriving marks a class."""
+    replaceable: a copy of the globals can be taken into RAM, for tests."""
 
     def __init__(
         self,
@@ -236,20 +226,26 @@ class Writer:
         frozen: str,
         name: str,
         tools: Tools,
-        derivable: Collection[str],
         refuse: Refuse,
+        *,
+        replaceable: bool = False,
     ) -> None:
         self._tree = tree
         self._frozen = frozen
         self._name = name
         self._values = Values(tools.escape)
         self._escape = tools.escape
-        self._derivable = derivable
         self._refuse = refuse
+        self._replaceable = replaceable
         self._special: dict[str, bool] = {}
         self._dictionaries = 0  # that are filled while the program runs
+        self._pointers: dict[str, str] = {}  # to classes
+        self._classes: list[str] = []  # what ROM_CLASS takes of each
         self.globals: dict[str, str] = {}
-        self.in_ram: list[str] = []
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self._special)
 
     def write(self, aliases: Mapping[str, bool], build: str) -> str:
         """The C. aliases: names of modules that are this one (True) or the package (False).
@@ -259,23 +255,41 @@ class Writer:
             self._statement(node, waiting)
         if waiting:
             self._refuse(1, f"{waiting[0]} is left over")
-        self.globals[f"_{build}"] = "MP_ROM_TRUE"
         self.globals["__name__"] = self._values.name(f"_{NAME}")
         self.globals["find"] = "MP_ROM_PTR(&rom_find_obj)"
+        self.globals["of_build"] = "MP_ROM_PTR(&rom_of_build_obj)"
         self.globals["__init__"] = "MP_ROM_PTR(&rom_init_obj)"
-        self._values.dictionary("rom_globals", self.globals)
+        self._values.dictionary("rom_globals", self.globals, constant="ROM_CONST")
+        groups = range(0, len(self._classes), GROUP)
+        for group, first in enumerate(groups):
+            rows = self._classes[first : first + GROUP]
+            self._values.lines.append(
+                f"ROM_CLASSES({group}, {len(rows)}) = {{{{\n" + "\n".join(rows) + "\n}, {NULL}};"
+            )
         lines = [
             f"    {{MP_QSTR_{self._escape(name)}, {'true' if rom else 'false'}}},"
             for name, rom in sorted(aliases.items())
         ]
         replaced = {"NAME": NAME, "MODULE": self._name, "BUILD": build}
         replaced["DICTIONARIES"] = str(max(1, self._dictionaries))
+        replaced["SHARED"] = ", ".join(f"rom_classes_{n}.shared" for n, _ in enumerate(groups))
+        replaced["REPLACEABLE"] = str(int(self._replaceable))
         replaced["ALIASES"] = "\n".join(lines)
         head, tail = _HEAD, _TAIL
         for key, value in replaced.items():
             head, tail = head.replace(f"@{key}@", value), tail.replace(f"@{key}@", value)
+        counts = [len(self._classes[first : first + GROUP]) for first in groups]
+        structs = [
+            f"typedef struct {{ rom_class_t classes[{n}]; const void *shared[9]; }} "
+            f"rom_classes_{n}_t;"
+            for n in sorted(set(counts))
+        ]
+        structs += [
+            f"static rom_classes_{n}_t rom_classes_{group};" for group, n in enumerate(counts)
+        ]
+        middle = _MIDDLE.replace("@MODULE@", self._name).replace("@STRUCTS@", "\n".join(structs))
         body = "\n".join(self._values.lines)
-        return "\n".join([head, self._frozen, _MIDDLE.replace("@MODULE@", self._name), body, tail])
+        return "\n".join([head, self._frozen, middle, body, tail])
 
     def _statement(self, node: ast.stmt, waiting: list[str]) -> None:
         match node:
@@ -382,7 +396,7 @@ class Writer:
         base = node.bases[0].id if node.bases and isinstance(node.bases[0], ast.Name) else None
         if len(node.bases) > 1 or (node.bases and base is None):
             self._refuse(node.lineno, f"class {node.name} has bases that are not known in C")
-        if base is not None and base not in self.globals and base != "Exception":
+        if base is not None and base not in self.globals and base not in EXCEPTIONS:
             self._refuse(node.lineno, f"class {node.name}: the base {base} is not known in C")
         self._values.dictionary(f"rom_dict_{name}", scope)
         special = bool(accessors) or self._special.get(base or "", False)
@@ -390,19 +404,17 @@ class Writer:
             {"__get__", "__set__", "__getattr__", "__setattr__"} & set(scope)
         )
         self._special[node.name] = special
-        flags = "ROM_CLASS" + (" | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS" if special else "")
+        flags = "ROM_FLAGS" + (" | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS" if special else "")
         parent = "NULL"
         if base is not None:
-            parent = f"&rom_type_{base}" if base in self._special else f"&mp_type_{base}"
-        in_ram = node.name in self._derivable
-        if in_ram:
-            self.in_ram.append(node.name)
-        self._values.lines.append(
-            f"static {'' if in_ram else 'const '}rom_type_t rom_type_{node.name} = "
-            f"ROM_TYPE(MP_QSTR_{self._escape(node.name)}, {flags}, {11 if base else 0}, "
-            f"&rom_dict_{name}, {parent});"
+            parent = self._pointers.get(base, f"&mp_type_{base}")
+        group, place = divmod(len(self._classes), GROUP)
+        self._classes.append(
+            f"    ROM_CLASS({group}, {place}, MP_QSTR_{self._escape(node.name)}, {flags}, "
+            f"{2 if base else 0}, &rom_dict_{name}, {parent}),"
         )
-        self.globals[node.name] = f"MP_ROM_PTR(&rom_type_{node.name})"
+        self._pointers[node.name] = f"&rom_classes_{group}.classes[{place}]"
+        self.globals[node.name] = f"MP_ROM_PTR({self._pointers[node.name]})"
 
     def _decorated(self, node: Function, function: str, accessors: dict[str, list[str]]) -> str:
         if not node.decorator_list:
@@ -460,6 +472,16 @@ _HEAD = """// Made by lwm2m_host.board.rom, build @BUILD@: do not edit.
 #error "lwm2m: this port keeps no hashes of names, or longer ones"
 #endif
 
+// With 1, for tests: a copy of the globals is taken into RAM, where a test can replace them, when
+// LWM2M_REPLACEABLE is in the environment.
+#define ROM_REPLACEABLE @REPLACEABLE@
+#if ROM_REPLACEABLE
+#include <stdlib.h>
+#define ROM_CONST
+#else
+#define ROM_CONST const
+#endif
+
 #pragma GCC diagnostic ignored "-Wunused-const-variable"
 #pragma GCC diagnostic ignored "-Wunused-function"
 #if MICROPY_PY_BUILTINS_FLOAT
@@ -487,51 +509,49 @@ extern const mp_obj_module_t mp_module_socket;
     const byte *code;
 _Static_assert(offsetof(mp_obj_fun_bc_t, extra_args) == 4 * sizeof(void *), "functions");
 
-// A class: the flags that mp_obj_new_type gives one, and all of its slots
+// Classes are in RAM, since deriving of one marks it: each has its own dictionary and parent, and
+// the slots behind the last one of a group are for all of them. An index counts from `dict`.
 typedef struct {
-    mp_obj_type_t type;
-    const void *slots[11];
-} rom_type_t;
-_Static_assert(offsetof(rom_type_t, slots) == offsetof(mp_obj_type_t, slots), "classes");
-#define ROM_CLASS (MP_TYPE_FLAG_EQ_NOT_REFLEXIVE | MP_TYPE_FLAG_EQ_CHECKS_OTHER_TYPE \\
+    mp_obj_base_t base;
+    uint16_t flags;
+    uint16_t name;
+    uint8_t make_new, print, call, unary_op, binary_op, attr, subscr, iter, buffer, protocol,
+        parent, locals_dict;
+    const void *its_dict;
+    const void *its_parent;
+} rom_class_t;
+#define ROM_SAME(mine, slot) \\
+    _Static_assert(offsetof(rom_class_t, mine) == offsetof(mp_obj_type_t, slot), "classes")
+ROM_SAME(flags, flags);
+ROM_SAME(name, name);
+ROM_SAME(make_new, slot_index_make_new);
+ROM_SAME(print, slot_index_print);
+ROM_SAME(call, slot_index_call);
+ROM_SAME(unary_op, slot_index_unary_op);
+ROM_SAME(binary_op, slot_index_binary_op);
+ROM_SAME(attr, slot_index_attr);
+ROM_SAME(subscr, slot_index_subscr);
+ROM_SAME(iter, slot_index_iter);
+ROM_SAME(buffer, slot_index_buffer);
+ROM_SAME(protocol, slot_index_protocol);
+ROM_SAME(parent, slot_index_parent);
+ROM_SAME(locals_dict, slot_index_locals_dict);
+ROM_SAME(its_dict, slots);
+#define ROM_FLAGS (MP_TYPE_FLAG_EQ_NOT_REFLEXIVE | MP_TYPE_FLAG_EQ_CHECKS_OTHER_TYPE \\
     | MP_TYPE_FLAG_EQ_HAS_NEQ_TEST | MP_TYPE_FLAG_ITER_IS_GETITER \\
     | MP_TYPE_FLAG_INSTANCE_TYPE | MP_TYPE_FLAG_IS_SUBCLASSED)
-#define ROM_TYPE(its_name, its_flags, its_parent, dict, parent) { \\
-    {.base = {&mp_type_type}, .flags = its_flags, .name = its_name, .slot_index_make_new = 1, \\
-     .slot_index_print = 2, .slot_index_call = 3, .slot_index_unary_op = 4, \\
-     .slot_index_binary_op = 5, .slot_index_attr = 6, .slot_index_subscr = 7, \\
-     .slot_index_iter = 8, .slot_index_buffer = 9, .slot_index_locals_dict = 10, \\
-     .slot_index_parent = its_parent}, \\
-    {&rom_make_new, &rom_print, &mp_obj_instance_call, &rom_unary, &rom_binary, &rom_attr, \\
-     &rom_subscr, &mp_obj_instance_getiter, &rom_buffer, dict, parent}}
-
-// What a class does is static in objtype.c: asked of a class that was made for that.
-static rom_type_t rom_made;
-#define MADE(slot) MP_OBJ_TYPE_GET_SLOT(&rom_made.type, slot)
-static mp_obj_t rom_make_new(const mp_obj_type_t *type, size_t n, size_t k, const mp_obj_t *args) {
-    return MADE(make_new)(type, n, k, args);
-}
-static void rom_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    MADE(print)(print, self, kind);
-}
-static mp_obj_t rom_unary(mp_unary_op_t op, mp_obj_t self) {
-    return MADE(unary_op)(op, self);
-}
-static mp_obj_t rom_binary(mp_binary_op_t op, mp_obj_t left, mp_obj_t right) {
-    return MADE(binary_op)(op, left, right);
-}
-static void rom_attr(mp_obj_t self, qstr name, mp_obj_t *dest) {
-    MADE(attr)(self, name, dest);
-}
-static mp_obj_t rom_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
-    return MADE(subscr)(self, index, value);
-}
-static mp_int_t rom_buffer(mp_obj_t self, mp_buffer_info_t *info, mp_uint_t flags) {
-    return MADE(buffer)(self, info, flags);
-}
-
-extern const mp_obj_dict_t rom_globals;
-extern const mp_obj_fun_builtin_fixed_t rom_init_obj, rom_find_obj;
+#define ROM_CLASSES(group, count) static rom_classes_##count##_t rom_classes_##group
+#define ROM_SLOT(group, place, n) ((sizeof(rom_classes_##group.classes) - (place) \\
+    * sizeof(rom_class_t) - offsetof(rom_class_t, its_dict)) / sizeof(void *) + 1 + (n))
+#define ROM_CLASS(group, place, its_name, its_flags, parent_at, dict, base) {{&mp_type_type}, \\
+    its_flags, its_name, ROM_SLOT(group, place, 0), ROM_SLOT(group, place, 1), \\
+    ROM_SLOT(group, place, 2), ROM_SLOT(group, place, 3), ROM_SLOT(group, place, 4), \\
+    ROM_SLOT(group, place, 5), ROM_SLOT(group, place, 6), ROM_SLOT(group, place, 7), \\
+    ROM_SLOT(group, place, 8), 0, parent_at, 1, dict, base}
+@STRUCTS@
+extern ROM_CONST mp_obj_dict_t rom_globals;
+extern const mp_obj_fun_builtin_fixed_t rom_init_obj;
+extern const mp_obj_fun_builtin_fixed_t rom_find_obj, rom_of_build_obj;
 const mp_module_context_t rom_context = {
     .module = {{&mp_type_module}, (mp_obj_dict_t *)&rom_globals},
     .constants = {
@@ -545,6 +565,8 @@ _TAIL = """
 // Dictionaries that are filled while the program runs: where the garbage collector looks
 MP_REGISTER_ROOT_POINTER(mp_obj_dict_t lwm2m_rom_dicts[@DICTIONARIES@]);
 
+const mp_obj_module_t rom_module = {{&mp_type_module}, (mp_obj_dict_t *)&rom_globals};
+
 // Modules that are this one, or the package under the name of an inner one
 static const struct {
     qstr_short_t name;
@@ -553,13 +575,44 @@ static const struct {
 @ALIASES@
 };
 
+#if ROM_REPLACEABLE
+MP_REGISTER_ROOT_POINTER(mp_obj_dict_t lwm2m_rom_replaced);
+static void rom_replace(void) {
+    mp_obj_dict_init(&MP_STATE_VM(lwm2m_rom_replaced), rom_globals.map.used + 16);
+    for (size_t i = 0; i < rom_globals.map.alloc; i++) {
+        if (mp_map_slot_is_filled(&rom_globals.map, i)) {
+            mp_obj_dict_store(MP_OBJ_FROM_PTR(&MP_STATE_VM(lwm2m_rom_replaced)),
+                rom_globals.map.table[i].key, rom_globals.map.table[i].value);
+        }
+    }
+    rom_globals.map = MP_STATE_VM(lwm2m_rom_replaced).map;
+}
+#endif
+
 // Called by the import of this module, which the package imports first
 static mp_obj_t rom_init(void) {
-    if (!rom_made.type.base.type) {
-        mp_obj_type_t *made = MP_OBJ_TO_PTR(
+    static const void **const shared[] = {@SHARED@};
+    if (!shared[0][0]) {
+        // What a class does is static in objtype.c: asked of a class that is made for that.
+        const mp_obj_type_t *made = MP_OBJ_TO_PTR(
             mp_obj_new_type(MP_QSTR_, mp_const_empty_tuple, mp_obj_new_dict(0)));
-        memcpy(&rom_made, made, sizeof(mp_obj_type_t) + 10 * sizeof(void *));
+        for (size_t i = 0; i < MP_ARRAY_SIZE(shared); i++) {
+            shared[i][0] = MP_OBJ_TYPE_GET_SLOT(made, make_new);
+            shared[i][1] = MP_OBJ_TYPE_GET_SLOT(made, print);
+            shared[i][2] = MP_OBJ_TYPE_GET_SLOT(made, call);
+            shared[i][3] = MP_OBJ_TYPE_GET_SLOT(made, unary_op);
+            shared[i][4] = MP_OBJ_TYPE_GET_SLOT(made, binary_op);
+            shared[i][5] = MP_OBJ_TYPE_GET_SLOT(made, attr);
+            shared[i][6] = MP_OBJ_TYPE_GET_SLOT(made, subscr);
+            shared[i][7] = MP_OBJ_TYPE_GET_SLOT(made, iter);
+            shared[i][8] = MP_OBJ_TYPE_GET_SLOT(made, buffer);
+        }
     }
+    #if ROM_REPLACEABLE
+    if (rom_globals.map.is_fixed && getenv("LWM2M_REPLACEABLE")) {
+        rom_replace();
+    }
+    #endif
     mp_obj_t modules = MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_loaded_modules_dict));
     mp_map_elem_t *package = mp_map_lookup(
         &MP_STATE_VM(mp_loaded_modules_dict).map, MP_OBJ_NEW_QSTR(MP_QSTR_@NAME@), MP_MAP_LOOKUP);
@@ -594,7 +647,12 @@ static mp_obj_t rom_find(mp_obj_t name) {
         size_t whole;
         const char *alias = (const char *)qstr_data(rom_aliases[i].name, &whole);
         if (whole > n && alias[whole - n - 1] == '.' && memcmp(alias + whole - n, text, n) == 0) {
-            return MP_OBJ_FROM_PTR(&rom_context);
+            if (rom_aliases[i].rom) {
+                return MP_OBJ_FROM_PTR(&rom_context);
+            }
+            // An inner package
+            return mp_obj_dict_get(MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_loaded_modules_dict)),
+                MP_OBJ_NEW_QSTR(MP_QSTR_@NAME@));
         }
     }
     // A module of the package that is not in here, if there is one of that name
@@ -605,6 +663,16 @@ static mp_obj_t rom_find(mp_obj_t name) {
 }
 MP_DEFINE_CONST_FUN_OBJ_1(rom_find_obj, rom_find);
 
-const mp_obj_module_t rom_module = {{&mp_type_module}, (mp_obj_dict_t *)&rom_globals};
+// The modules that are not in here have been made together with it
+static mp_obj_t rom_of_build(mp_obj_t build) {
+    const char *text = mp_obj_str_get_str(build);
+    if (strcmp(text, "@BUILD@") != 0) {
+        mp_raise_msg_varg(&mp_type_ImportError,
+            MP_ERROR_TEXT("@NAME@ in ROM is build @BUILD@, these modules are of build %s"), text);
+    }
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_1(rom_of_build_obj, rom_of_build);
+
 MP_REGISTER_MODULE(MP_QSTR__@NAME@, rom_module);
 """

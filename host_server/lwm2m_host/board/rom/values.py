@@ -145,12 +145,12 @@ class Values:
         number = self.new()
         self.lines.append(
             f"static byte rom_buffer_{number}[{size}];\n"
-            f"static const mp_obj_array_t rom_{number} = {{{{&mp_type_bytearray}}, "
+            f"static mp_obj_array_t rom_{number} = {{{{&mp_type_bytearray}}, "
             f"BYTEARRAY_TYPECODE, 0, {size}, rom_buffer_{number}}};"
         )
         return f"MP_ROM_PTR(&rom_{number})"
 
-    def dictionary(self, name: str, entries: dict[str, str]) -> None:
+    def dictionary(self, name: str, entries: dict[str, str], *, constant: str = "const") -> None:
         """Define a dictionary whose keys are names: a hashed table, one for each size of hash."""
         size = max(1, len(entries) * 4 // 3 | 1)
         for width in (1, 2):
@@ -171,7 +171,7 @@ class Values:
                 + "\n};\n#endif"
             )
         self.lines.append(
-            f"const mp_obj_dict_t {name} = {{{{&mp_type_dict}}, {{.all_keys_are_qstrs = 1, "
+            f"{constant} mp_obj_dict_t {name} = {{{{&mp_type_dict}}, {{.all_keys_are_qstrs = 1, "
             f".is_fixed = 1, .is_ordered = 0, .used = {len(entries)}, .alloc = {size}, "
             f".table = (mp_map_elem_t *)(mp_rom_map_elem_t *){name}_table}}}};"
         )
