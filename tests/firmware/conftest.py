@@ -51,7 +51,7 @@ SEPARATOR = "\x1e"
 FURTHER = {"forky": ("--suite forky", (64, 32)), "pypi": ("--pypi", (64,))}
 
 # Tests that cannot pass with the package in ROM -> why
-_CLASS = "sets an attribute of a class, which is AttributeError in ROM (test_rom.py)"
+_CLASS = "sets an attribute of a class, which is AttributeError in ROM (test_deriving.py)"
 NOT_IN_ROM = {
     "test_more_than_the_limit_is_a_plain_read": _CLASS,
 }

@@ -160,7 +160,17 @@ _CMAKE = f"""# The LwM2M client as a user C module of MicroPython
 add_library(usermod_{NAME} INTERFACE)
 target_sources(usermod_{NAME} INTERFACE ${{CMAKE_CURRENT_LIST_DIR}}/{NAME}.c)
 target_link_libraries(usermod INTERFACE usermod_{NAME})
-list(APPEND MICROPY_QSTRDEFS_PORT ${{CMAKE_CURRENT_LIST_DIR}}/qstrdefs.h)
+# Ports set MICROPY_QSTRDEFS_PORT after they have included this: added then, and before what the
+# scanner of names finds in C, as the first to say what a name is decides it.
+set({NAME.upper()}_QSTRDEFS ${{CMAKE_CURRENT_LIST_DIR}}/qstrdefs.h)
+list(APPEND MICROPY_QSTRDEFS_PORT ${{{NAME.upper()}_QSTRDEFS}})
+macro({NAME}_qstrdefs variable access)
+    if("${{access}}" STREQUAL "MODIFIED_ACCESS" AND
+            NOT "${{{NAME.upper()}_QSTRDEFS}}" IN_LIST MICROPY_QSTRDEFS_PORT)
+        list(APPEND MICROPY_QSTRDEFS_PORT ${{{NAME.upper()}_QSTRDEFS}})
+    endif()
+endmacro()
+variable_watch(MICROPY_QSTRDEFS_PORT {NAME}_qstrdefs)
 """
 
 _MANIFEST = """# Freezes the modules that are not in the ROM: in the manifest of a board,

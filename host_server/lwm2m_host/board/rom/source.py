@@ -47,6 +47,7 @@ CLASSES = {("array", "array"): "mp_type_array"}
 ATTRIBUTES = {"time.ticks_ms": "mp_time_ticks_ms_obj"}
 EXCEPTIONS = ("Exception", "IndexError", "KeyError", "OSError", "RuntimeError", "TypeError",
               "ValueError")  # fmt: skip
+_CHANGES = ("clear", "pop", "popitem", "setdefault", "update")
 GROUP = 32  # classes that share what they do: an index of theirs is a byte
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -308,6 +309,8 @@ class Writer:
                         self._refuse(node.lineno, f"{ast.unparse(node)} is not known in C")
                     self.globals[alias.asname or alias.name] = f"MP_ROM_PTR(&{cls})"
             case ast.Assign([ast.Name(name)], value):
+                if isinstance(value, ast.Dict) and value.keys:
+                    self._refuse_changes(name)
                 self.globals[name] = self._value(value, {}, node.lineno)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.globals[node.name] = self._function(node, waiting.pop(0), {})
@@ -317,6 +320,19 @@ class Writer:
                 pass  # names that come first
             case _:
                 self._refuse(node.lineno, f"{ast.unparse(node)[:60]} is not constant")
+
+    def _refuse_changes(self, name: str) -> None:
+        """Refuse what changes a dictionary that is not empty from the beginning."""
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Subscript(ast.Name(changed), _, ast.Store() | ast.Del()):
+                    pass
+                case ast.Call(ast.Attribute(ast.Name(changed), method)) if method in _CHANGES:
+                    pass
+                case _:
+                    continue
+            if changed == name:
+                self._refuse(node.lineno, f"{name} is changed, and not empty from the beginning")
 
     def _children(self, name: str) -> list[str]:
         pattern = r"static const mp_raw_code_t \*const children_%s\[\] = \{(.*?)\};"
@@ -460,7 +476,7 @@ _HEAD = """// Made by lwm2m_host.board.rom, build @BUILD@: do not edit.
 #error "lwm2m: this C is for another version of MicroPython: make it anew with its source tree"
 #endif
 #if MICROPY_OBJ_REPR != MICROPY_OBJ_REPR_A || !MICROPY_PY_BUILTINS_PROPERTY \\
-    || !MICROPY_MODULE_BUILTIN_INIT || MICROPY_PY_SYS_SETTRACE \\
+    || !MICROPY_MODULE_BUILTIN_INIT || !MICROPY_PY_COLLECTIONS_ORDEREDDICT || MICROPY_PY_SYS_SETTRACE \\
     || MICROPY_LONGINT_IMPL != MICROPY_LONGINT_IMPL_MPZ
 #error "lwm2m: this port has other objects than those that are known"
 #endif

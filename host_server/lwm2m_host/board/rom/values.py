@@ -114,6 +114,8 @@ class Values:
                     f"ROM_HASH({hash_of(data) & 0xFFFF}), {len(data)}, "
                     f"(const byte *){literal(data)}}};"
                 )
+            case dict() if value:
+                return self._fixed(value)
             case tuple():
                 return self.tuple([self.constant(item) for item in value])
         raise NotConstant(repr(value))
@@ -174,6 +176,21 @@ class Values:
             f"{constant} mp_obj_dict_t {name} = {{{{&mp_type_dict}}, {{.all_keys_are_qstrs = 1, "
             f".is_fixed = 1, .is_ordered = 0, .used = {len(entries)}, .alloc = {size}, "
             f".table = (mp_map_elem_t *)(mp_rom_map_elem_t *){name}_table}}}};"
+        )
+
+    def _fixed(self, value: dict[Any, Any]) -> str:
+        """A dictionary that does not change, searched in the order in which it is written."""
+        entries = [(self.constant(key), self.constant(item)) for key, item in value.items()]
+        rows = ", ".join(f"{{ {key}, {item} }}" for key, item in entries)
+        names = int(all(key.startswith("MP_ROM_QSTR") for key, _ in entries))
+        number = self.new()
+        self.lines.append(
+            f"static const mp_rom_map_elem_t rom_table_{number}[{len(entries)}] = {{{rows}}};"
+        )
+        return self._define(
+            f"static const mp_obj_dict_t rom_%d = {{{{&mp_type_dict}}, {{.all_keys_are_qstrs = "
+            f"{names}, .is_fixed = 1, .is_ordered = 1, .used = {len(entries)}, .alloc = "
+            f"{len(entries)}, .table = (mp_map_elem_t *)(mp_rom_map_elem_t *)rom_table_{number}}}}};"
         )
 
     def _integer(self, value: int) -> str:
