@@ -240,6 +240,7 @@ class Writer:
         self._replaceable = replaceable
         self._special: dict[str, bool] = {}
         self._dictionaries = 0  # that are filled while the program runs
+        self._lists = 0  # the same
         self._pointers: dict[str, str] = {}  # to classes
         self._classes: list[str] = []  # what ROM_CLASS takes of each
         self.globals: dict[str, str] = {}
@@ -273,6 +274,7 @@ class Writer:
         ]
         replaced = {"NAME": NAME, "MODULE": self._name, "BUILD": build}
         replaced["DICTIONARIES"] = str(max(1, self._dictionaries))
+        replaced["LISTS"] = str(max(1, self._lists))
         replaced["SHARED"] = ", ".join(f"rom_classes_{n}.shared" for n, _ in enumerate(groups))
         replaced["REPLACEABLE"] = str(int(self._replaceable))
         replaced["ALIASES"] = "\n".join(lines)
@@ -354,6 +356,9 @@ class Writer:
                 case ast.Dict([], []):
                     self._dictionaries += 1
                     return f"MP_ROM_PTR(&MP_STATE_VM(lwm2m_rom_dicts[{self._dictionaries - 1}]))"
+                case ast.List([]):
+                    self._lists += 1
+                    return f"MP_ROM_PTR(&MP_STATE_VM(lwm2m_rom_lists[{self._lists - 1}]))"
                 case ast.Call(ast.Name("bytearray"), [size], []):
                     return self._values.buffer(int(evaluate(size)))
                 case ast.Tuple():
@@ -462,6 +467,7 @@ _HEAD = """// Made by lwm2m_host.board.rom, build @BUILD@: do not edit.
 #include "py/objarray.h"
 #include "py/objfun.h"
 #include "py/objint.h"
+#include "py/objlist.h"
 #include "py/objmodule.h"
 #include "py/objstr.h"
 #include "py/objtuple.h"
@@ -476,8 +482,8 @@ _HEAD = """// Made by lwm2m_host.board.rom, build @BUILD@: do not edit.
 #error "lwm2m: this C is for another version of MicroPython: make it anew with its source tree"
 #endif
 #if MICROPY_OBJ_REPR != MICROPY_OBJ_REPR_A || !MICROPY_PY_BUILTINS_PROPERTY \\
-    || !MICROPY_MODULE_BUILTIN_INIT || !MICROPY_PY_COLLECTIONS_ORDEREDDICT || MICROPY_PY_SYS_SETTRACE \\
-    || MICROPY_LONGINT_IMPL != MICROPY_LONGINT_IMPL_MPZ
+    || !MICROPY_MODULE_BUILTIN_INIT || !MICROPY_PY_COLLECTIONS_ORDEREDDICT \\
+    || MICROPY_PY_SYS_SETTRACE || MICROPY_LONGINT_IMPL != MICROPY_LONGINT_IMPL_MPZ
 #error "lwm2m: this port has other objects than those that are known"
 #endif
 #if MICROPY_QSTR_BYTES_IN_HASH == 1
@@ -578,7 +584,8 @@ const mp_module_context_t rom_context = {
 """
 
 _TAIL = """
-// Dictionaries that are filled while the program runs: where the garbage collector looks
+// What is filled while the program runs: where the garbage collector looks
+MP_REGISTER_ROOT_POINTER(mp_obj_list_t lwm2m_rom_lists[@LISTS@]);
 MP_REGISTER_ROOT_POINTER(mp_obj_dict_t lwm2m_rom_dicts[@DICTIONARIES@]);
 
 const mp_obj_module_t rom_module = {{&mp_type_module}, (mp_obj_dict_t *)&rom_globals};
@@ -639,6 +646,9 @@ static mp_obj_t rom_init(void) {
     }
     for (size_t i = 0; i < @DICTIONARIES@; i++) {
         mp_obj_dict_init(&MP_STATE_VM(lwm2m_rom_dicts[i]), 0);
+    }
+    for (size_t i = 0; i < @LISTS@; i++) {
+        mp_obj_list_init(&MP_STATE_VM(lwm2m_rom_lists[i]), 0);
     }
     mp_obj_t found = package->value;
     for (size_t i = 0; i < MP_ARRAY_SIZE(rom_aliases); i++) {

@@ -190,7 +190,8 @@ class Values:
         return self._define(
             f"static const mp_obj_dict_t rom_%d = {{{{&mp_type_dict}}, {{.all_keys_are_qstrs = "
             f"{names}, .is_fixed = 1, .is_ordered = 1, .used = {len(entries)}, .alloc = "
-            f"{len(entries)}, .table = (mp_map_elem_t *)(mp_rom_map_elem_t *)rom_table_{number}}}}};"
+            f"{len(entries)}, .table = (mp_map_elem_t *)(mp_rom_map_elem_t *)"
+            f"rom_table_{number}}}}};"
         )
 
     def _integer(self, value: int) -> str:
