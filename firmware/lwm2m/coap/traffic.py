@@ -41,8 +41,9 @@ class Traffic:
 
     `sent` and `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
     UDP and IP; `resent` are the retransmissions among those sent, `repeated` those of the server
-    among those received; `received_s` is the second of the last one received, on the client's
-    clock, None before it. Allocates: about 150 bytes, and nothing for a datagram.
+    among those received, as far as the last 8 message ids tell; `received_s` is the second of the
+    last one received, on the client's clock, None before it.
+    Allocates: about 150 bytes, and nothing for a datagram.
     """
 
     def __init__(self, exchange):
