@@ -198,7 +198,16 @@ async def test_int_221_the_security_object_is_closed_to_every_operation_in_every
     for path in ("/0", "/0/0", "/0/0/0"):
         answer = await ask(server, device, PUT, path, query=("pmin=10",))
         assert answer.code == Code.UNAUTHORIZED
+        answer = await ask(server, device, GET, path, observe=0)
+        assert (answer.code, answer.opt.observe) == (Code.UNAUTHORIZED, None)
+        assert (await ask(server, device, POST, path)).code == Code.UNAUTHORIZED
         assert (await ask(server, device, DELETE, path)).code == Code.UNAUTHORIZED
+    paths = cbor2.dumps([{0: "/0/0"}])
+    for observe in (None, 0):
+        answer = await ask(
+            server, device, FETCH, "/", paths, content_format=SENML_CBOR, observe=observe
+        )
+        assert (answer.code, answer.opt.observe) == (Code.UNAUTHORIZED, None)
     for form in COMPOSITE:
         read = await device.read_composite(["/0", "/0/0/0", "/3/0/0"], format=form, force=True)
         assert read == {"/3/0/0": ABOUT[0]}
@@ -295,7 +304,13 @@ async def test_int_229_and_280_read_composite(device: Device, form: str) -> None
 
 
 @pytest.mark.parametrize("form", COMPOSITE)
-async def test_int_235_read_composite_of_the_root(device: Device, form: str) -> None:
+async def test_int_235_read_composite_of_the_root(
+    device: Device, server: Server, form: str
+) -> None:
+    answer = await ask(
+        server, device, FETCH, "/", cbor2.dumps([{0: "/"}]), content_format=SENML_CBOR
+    )
+    assert (answer.code, answer.opt.block2.more) == (Code.CONTENT, True)
     whole = (await device.read_composite(["/"], format=form))["/"]
     assert set(whole) == {1, 3, 4, 6, 7, 16, 3303, 3442}  # neither 0 nor what has no instance
     for oid in (1, 4, 6, 16, 3303, 3442):
@@ -581,6 +596,50 @@ async def test_int_261_attributes_of_a_multiple_resource_are_written_and_taken_a
     assert await attributes("/3/0/11") == {}
     # No value has changed by it.
     assert await device.read("/3/0/11") == {0: 0}
+
+
+async def test_int_260_discover_shows_assigned_and_inherited_attributes_at_each_level(
+    device: Device,
+) -> None:
+    await device.write_attributes("/3", pmin=10)
+    await device.write_attributes("/3/0", pmax=200)
+    await device.write_attributes("/3/0/7", lt=1, gt=6, st=1)
+    # What was asked for has what it inherits, each link what was written for it.
+    links = told(await device.discover("/3"))
+    assert links["/3"] == {"ver": "1.1", "pmin": "10"}
+    assert links["/3/0"] == {"pmax": "200"}
+    assert links["/3/0/7"] == {"dim": "2", "lt": "1", "gt": "6", "st": "1"}
+    assert links["/3/0/8"] == {"dim": "2"}
+    links = told(await device.discover("/3/0"))
+    assert links["/3/0"] == {"pmin": "10", "pmax": "200"}
+    assert links["/3/0/7"] == {"dim": "2", "lt": "1", "gt": "6", "st": "1"}
+    assert links["/3/0/0"] == {}
+    links = told(await device.discover("/3/0/7"))
+    expected = {"dim": "2", "pmin": "10", "pmax": "200", "lt": "1", "gt": "6", "st": "1"}
+    assert links["/3/0/7"] == expected
+    # The lower one goes before the higher one, and its end brings that back.
+    await device.write_attributes("/3/0/7", pmin=1)
+    assert told(await device.discover("/3/0/7"))["/3/0/7"] == expected | {"pmin": "1"}
+    await device.write_attributes("/3/0/7", pmin=None)
+    assert told(await device.discover("/3/0/7"))["/3/0/7"] == expected
+
+
+async def test_int_261_a_multiple_resource_and_its_instances_show_what_was_written_for_them(
+    device: Device,
+) -> None:
+    await device.write_attributes("/3", pmin=10)
+    await device.write_attributes("/3/0/7", pmax=100, epmin=1)
+    await device.write_attributes("/3/0/7/1", pmax=50)
+    links = told(await device.discover("/3/0/7"))
+    assert links == {
+        "/3/0/7": {"dim": "2", "pmin": "10", "pmax": "100", "epmin": "1"},
+        "/3/0/7/0": {},
+        "/3/0/7/1": {"pmax": "50"},
+    }
+    await device.write_attributes("/3/0/7", pmax=None, epmin=None)
+    await device.write_attributes("/3/0/7/1", pmax=None)
+    links = told(await device.discover("/3/0/7"))
+    assert links == {"/3/0/7": {"dim": "2", "pmin": "10"}, "/3/0/7/0": {}, "/3/0/7/1": {}}
 
 
 async def test_int_261_discover_of_a_multiple_resource_lists_its_instances(

@@ -399,8 +399,8 @@ async def test_int_312_and_313_attributes_in_the_observe_go_before_those_written
 ) -> None:
     async def observed(station: Station, device: Device) -> None:
         await device.write_attributes("/3/0/8", pmin=1, pmax=600)
-        voltage = await device.observe("/3/0/7", attributes={"pmin": 1, "pmax": 2}, force=True)
-        current = await device.observe("/3/0/8", attributes={"pmin": 1, "pmax": 2}, force=True)
+        voltage = await device.observe("/3/0/7", attributes={"pmin": 1, "pmax": 2})
+        current = await device.observe("/3/0/8", attributes={"pmin": 1, "pmax": 2})
         assert voltage.first.value == {0: 3800, 1: 5000}
         assert current.first.value == {0: 125, 1: 900}
         assert (await heard(voltage)).value == {0: 3800, 1: 5000}

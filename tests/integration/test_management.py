@@ -218,6 +218,9 @@ async def test_values_of_every_type_come_back_as_they_were_written(valve: Device
     for rid, value in VALUES:
         await valve.write(f"/26241/0/{rid}", value)
         assert await valve.read(f"/26241/0/{rid}", format="tlv") == value, (rid, value)
+        if isinstance(value, bytes):
+            await valve.write(f"/26241/7/{rid}", value, format="opaque")
+            assert await valve.read(f"/26241/7/{rid}", format="opaque") == value
         if not isinstance(value, dict):
             other = "opaque" if rid == 5 else "text"
             assert await valve.read(f"/26241/0/{rid}", format=other) == value, (rid, value)
