@@ -37,11 +37,13 @@ from lwm2m.formats.json import Json
 from lwm2m.formats.lwm2m_cbor import Lwm2mCbor
 from lwm2m.formats.senml_cbor import SenmlCbor, SenmlEtchCbor
 from lwm2m.formats.senml_json import SenmlEtchJson, SenmlJson
+
+from lwm2m.objects.access_control import DELETE_RIGHT, READ, WRITE, Access, AccessControl
 from lwm2m.objects.device import Device
 from lwm2m.objects.test_object import TestObject
 
 BAD_REQUEST, NOT_FOUND, NOT_ALLOWED, NOT_ACCEPTABLE = 0x80, 0x84, 0x85, 0x86
-PRECONDITION_FAILED, UNSUPPORTED_FORMAT = 0x8C, 0x8F
+UNAUTHORIZED, PRECONDITION_FAILED, UNSUPPORTED_FORMAT = 0x81, 0x8C, 0x8F
 JSON, CBOR, LWM2M_CBOR, ETCH_JSON, ETCH_CBOR = 11543, 60, 11544, 320, 322
 LOCATION = [(LOCATION_PATH, b"7")]
 VERSIONS = ("1.0", "1.1", "1.2")
@@ -450,6 +452,29 @@ def test_delete_of_a_resource_instance_and_what_cannot_be_deleted():
         ("/0/0/0/0", 0x81),
     ):
         eq((path, delete(path)(bench)), (path, code))
+
+
+def test_delete_of_a_resource_instance_takes_the_right_to_write():
+    null = b'[{"n":"/3442/0/1120/3","v":null}]'
+    for rights, code in (
+        (READ, UNAUTHORIZED),
+        (READ | DELETE_RIGHT, UNAUTHORIZED),
+        (WRITE, DELETED),
+    ):
+        bench = made("1.2")
+        far = ScriptedServer(bench)
+        bench.add_server(far)
+        far.accept_register("/rd/2")
+        bench.client.add(AccessControl(target_oid=3442, target_iid=0, owner=2, acl={1: rights}))
+        bench.client.step()
+        for server in (bench.far, far):
+            for update in server.take():
+                server.reply(update, CHANGED)
+        bench.client.access = Access()
+        eq((rights, delete(T + "/1120/3")(bench)), (rights, code))
+        bench.thing.more[1120] = {0: 10, 3: 13}
+        composite = bench.ask(IPATCH, "/", null, format=ETCH_JSON).code
+        eq((rights, composite), (rights, CHANGED if code == DELETED else code))
 
 
 def test_delete_of_a_resource_instance_is_told_to_observers():

@@ -674,6 +674,34 @@ async def test_int_261_attributes_that_cannot_be_are_refused_as_a_whole(
     assert await everything(device) == before
 
 
+# 1.2
+
+
+async def test_depth_null_and_delete_of_a_resource_instance(device: Device) -> None:
+    assert list(told(await device.discover("/16", depth=0))) == ["/16"]
+    assert list(told(await device.discover("/16", depth=1))) == ["/16", "/16/0"]
+    deep = told(await device.discover("/16", depth=3))
+    assert [path for path in deep if path.startswith("/16/0/0/")] == [
+        f"/16/0/0/{riid}" for riid in IDENTITY
+    ]
+    await device.delete("/16/0/0/3")
+    left = {riid: value for riid, value in IDENTITY.items() if riid != 3}
+    assert await device.read("/16/0/0") == left
+    with pytest.raises(NotFound):
+        await device.delete("/16/0/0/3")
+    await device.write_composite({"/16/0/0/2": None, "/16/0/0/1": "new", "/3442/0/110": None})
+    assert await device.read("/16/0/0") == {0: IDENTITY[0], 1: "new"}
+    with pytest.raises(NotFound):
+        await device.read("/3442/0/110")
+    # The last one of a mandatory resource stays.
+    await device.delete("/16/0/0/1")
+    with pytest.raises(MethodNotAllowed):
+        await device.delete("/16/0/0/0")
+    with pytest.raises(BadRequest):
+        await device.write_composite({"/16/0/0/0": None})
+    assert await device.read("/16/0/0") == {0: IDENTITY[0]}
+
+
 # Create and Delete
 
 

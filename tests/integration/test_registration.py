@@ -47,6 +47,21 @@ async def test_a_server_of_version_1_0_only_is_met_with_1_0(launch: Start) -> No
         assert await device.read("/3/0/0") == "Open Mobile Alliance"
 
 
+async def test_a_server_that_is_brought_up_to_date_is_met_with_the_version_that_is_wanted(
+    launch: Start,
+) -> None:
+    port = 0
+    for versions in (("1.0", "1.1"), ("1.0",), ("1.0", "1.1", "1.2")):
+        async with Server(port=port, versions=versions) as server:
+            if not port:
+                port = server.port
+                station = await launch(servers=[server.uri], lifetime_s=2)
+            device = await station.registered_with(server)
+            assert (await device.registration()).version == versions[-1]
+    # The server has restarted twice: an Update that was refused, and what came after it.
+    assert station.events().count("register_failed") == 0
+
+
 async def test_int_102_registration_update_comes_before_the_lifetime_ends(
     launch: Start, server: Server, width: int
 ) -> None:
