@@ -21,7 +21,7 @@ def two_days(seed, wrap=False):
     eq(month.failures, [])
     eq(month.growth, 0)
     numbers = month.numbers()
-    for name in ("restarts1", "outages1", "repeated1", "lost1", "expired1", "resets1", "delayed2"):
+    for name in ("restarts1", "outages1", "repeated1", "lost1", "expired1", "rsts1", "delayed2"):
         assert numbers[name], name
     return month
 

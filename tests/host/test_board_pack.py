@@ -208,6 +208,31 @@ def test_names_that_applications_use_stay_and_others_do_not(tmp_path: Path) -> N
     assert not {"count", "attribute"} & set(attributes.values())
 
 
+def test_names_share_a_new_one_when_no_object_has_both(tmp_path: Path) -> None:
+    text = """
+class Left:
+    def __init__(self):
+        self.first_left = self.second_left = self.both = 1
+
+
+class Right:
+    def __init__(self, other):
+        self.first_right = self.both = 2
+        other.from_outside = 3
+
+
+class Below(Right):
+    def below(self):
+        return self.first_right
+"""
+    new = pack(written(tmp_path, {**PACKAGE, "several": text})).map["attributes"]
+    left = {new["first_left"], new["second_left"]}
+    assert len({*left, new["both"]}) == 3
+    assert {new["first_right"], new["below"]} == left
+    assert list(new.values()).count(new["both"]) == 1
+    assert list(new.values()).count(new["from_outside"]) == 1
+
+
 def test_constants_take_the_place_of_their_names(tmp_path: Path) -> None:
     core = pack(written(tmp_path, PACKAGE)).files["lwm2m/__init__"]
     assert "_LIMIT" not in core

@@ -48,7 +48,7 @@ def main() -> int:
         names = ("registers", "updates", "reads", "lost", "restarts", "outages", "expired")
         text = ", ".join(f"{name} {numbers[f'{name}{i}']:,}" for name in names)
         print(f"lifetime {lifetime} s: {text}")
-        names = ("observes", "notifications", "resets", "delayed")
+        names = ("observes", "notifications", "rsts", "delayed")
         print("  ", ", ".join(f"{name} {numbers[f'{name}{i}']:,}" for name in names))
     if numbers != months[1]["numbers"]:
         print("the two clocks have seen different months:", months[1]["numbers"])

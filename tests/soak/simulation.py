@@ -81,7 +81,7 @@ BACK_WITHIN = 300 * SECOND + 93 * SECOND
 # fmt: off
 COUNTS = (
     "registers", "updates", "reads", "answered", "lost", "repeated", "expired", "restarts",
-    "outages", "observes", "notifications", "resets", "delayed",
+    "outages", "observes", "notifications", "rsts", "delayed",
 )
 # fmt: on
 
@@ -201,7 +201,7 @@ class Server:
         self.asked = 0
         self.next_observe = 0
         self.next_forget = phase + FORGET_EVERY
-        self.observes = self.notifications = self.resets = self.delayed = 0
+        self.observes = self.notifications = self.rsts = self.delayed = 0
         self.registers = self.updates = self.reads = self.answered = self.lost = 0
         self.repeated = self.expired = self.restarts = self.outages = 0
 
@@ -382,7 +382,7 @@ class Server:
         if not seen or data[1] != CONTENT:
             if seen:
                 simulation.fail(f"{OBSERVED[seen.index][0]} ends with {data[1]:#x}")
-            self.resets += 1
+            self.rsts += 1
             self.post(encode(RST, 0, mid_of(data)))
             return
         if kind == CON:

@@ -193,14 +193,33 @@ class Names:
         common = [n for n in pool if n.islower() and len(n) <= 15]
         if not rename:
             return
+        # Names that no object has together share a new one: a short table of names is worth more
+        # than each of them, and the first of it take one byte.
+        families = _families(modules)
+        every = {one for several in families.values() for one in several}
+        taken_by: dict[str, set[str]] = {}  # new name -> families that have it
+        unlikely = set(rare)
         for name in sorted(defined, key=lambda name: (-used[name], name)):
             if name in kept or name.startswith("__"):
                 continue
+            mine = families.get(name)
+            new = mine and next(
+                (
+                    n
+                    for n, theirs in taken_by.items()
+                    if mine.isdisjoint(theirs) and (name not in derivable or n in unlikely)
+                ),
+                None,
+            )
             source = rare if name in derivable else common or rare
-            if source:
-                self.attributes[name] = source.pop()
+            if not new and source:
+                new = source.pop()
+                taken_by[new] = set()
+            if new:
+                self.attributes[name] = new
+                taken_by[new] |= mine or every
         # Attributes and globals are apart: the same names do for both.
-        pool = [*common, *rare, *sorted(self.attributes.values(), key=lambda n: (-len(n), n))]
+        pool = [*common, *rare, *reversed(taken_by)]
         for module in modules.values():
             for name in () if module.open else module.tops:
                 # A module that stays one of its own may be imported as a whole.
@@ -211,6 +230,38 @@ class Names:
 
     def attribute(self, name: str) -> str:
         return self.attributes.get(name, name)
+
+
+def _families(modules: Mapping[str, Module]) -> dict[str, set[str]]:
+    """The families of classes, related by inheritance, whose objects have an attribute: name ->
+    one class of each. A name that is only set on what may be anything is not in it."""
+    head: dict[str, str] = {}
+    classes = [
+        node
+        for module in modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+
+    def family(name: str) -> str:
+        while head.get(name, name) != name:
+            name = head[name]
+        return name
+
+    for node in classes:
+        for base in node.bases:
+            if isinstance(base, ast.Name):
+                head[family(base.id)] = family(node.name)
+    found: dict[str, set[str]] = {}
+    for node in classes:
+        names = _members(node)
+        for inner in ast.walk(node):
+            match inner:
+                case ast.Attribute(ast.Name("self"), name):
+                    names.add(name)
+        for name in names:
+            found.setdefault(name, set()).add(family(node.name))
+    return found
 
 
 def _strings(tree: ast.AST) -> set[str]:

@@ -106,9 +106,10 @@ class Decoder:
     def _names(self, found: re.Match[str]) -> str:
         table = _map(self._root, self._last) or {"attributes": {}, "globals": {}}
         classes = {new: key.partition(":")[2] for key, new in table["globals"].items()}
-        attributes = {new: name for name, new in table["attributes"].items()}
+        # Several share a name, as far as no object has more than one of them.
+        attributes = [name for name, new in table["attributes"].items() if new == found[2]]
         cls = classes.get(found[1], found[1])
-        return f"'{cls}' object has no attribute '{attributes.get(found[2], found[2])}'"
+        return f"'{cls}' object has no attribute '{' or '.join(attributes or [found[2]])}'"
 
 
 @cache
