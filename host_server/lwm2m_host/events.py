@@ -11,9 +11,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 log = logging.getLogger(__name__)
+
+
+class EventLog(Protocol):
+    """The log of events, within bounds: whoever floods the server does not flood it."""
+
+    def info(self, text: str) -> None:
+        """Write a line."""
+
+    def warning(self, kind: str, text: str, error: BaseException | None = None) -> None:
+        """Write a line with the traceback of an error, or count it with others of its kind."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +99,13 @@ class EventStream:
 
 
 class EventBus:
-    """One place where events are emitted, for all callbacks and streams."""
+    """One place where events are emitted, for all callbacks, streams and the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, event_log: EventLog) -> None:
         self.streams: set[EventStream] = set()
         self.dropped = 0  # events, by all streams so far
         self._callbacks: list[Callable[[Event], None]] = []
+        self._log = event_log
 
     def on_event(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call `callback` for every event; returns a function that ends this.
@@ -110,13 +121,16 @@ class EventBus:
         return stop
 
     def emit(self, event: Event) -> None:
-        level = logging.DEBUG if event.kind in ("notification", "send") else logging.INFO
-        log.log(level, "%s %s", event.endpoint, event.kind)
+        if event.kind in ("notification", "send"):
+            log.debug("%s %s", event.endpoint, event.kind)
+        else:
+            self._log.info(f"{event.endpoint} {event.kind}")
         for callback in list(self._callbacks):
             try:
                 callback(event)
-            except Exception:
-                log.exception("an event callback failed on %s", event.kind)
+            except Exception as error:
+                text = f"an event callback failed on {event.kind}"
+                self._log.warning(text, text, error)
         for stream in list(self.streams):
             stream.put(event)
 

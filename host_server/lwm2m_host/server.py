@@ -19,6 +19,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from .coap.endpoint import CoapEndpoint, EndpointStatus, open_endpoint
+from .coap.folding import FoldedLog
 from .coap.messages import Handler, Peer, Request, Response
 from .coap.timing import Clock, LoopDelay, Timing
 from .device import Device
@@ -46,6 +47,8 @@ E = TypeVar("E", bound=Event)
 
 # Lateness of the expiry, in seconds, that tells that the process has stood still
 _LATE_S = 1.0
+# Lines of the log about events in a minute; streams and callbacks get every event.
+_LINES = 6000
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Server(Lifecycle):
         self.registry = registry or MemoryRegistry(self.clock)
         self.history = history
         self._ipv4_only = ipv4_only
-        self._bus = EventBus()
+        self._bus = EventBus(FoldedLog(log, self.clock.monotonic, _LINES))
         self._peers = Peers()
         self.sender = Sender(self.registry, self._peers, self.models)
         self.observations = Observations(
@@ -349,8 +352,12 @@ class Server(Lifecycle):
         self.observations.on_event(event)
 
     async def _expire_for_ever(self) -> None:
+        assert self._endpoint is not None
+        endpoint = self._endpoint
         while True:
-            await self.expire_due()
+            if await self.registry.next_deadline_s() == 0:
+                await endpoint.caught_up()
+                await self.expire_due()
             self._deadline_changed.clear()
             delay_s = await self.registry.next_deadline_s()
             began = time.monotonic()

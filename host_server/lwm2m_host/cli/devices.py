@@ -34,7 +34,7 @@ def devices(json: Json = False, server: ServerUrl = DEFAULT_URL) -> None:
     "registered_at", "updated_at", "expires_at", "objects": {"3": [0]}, "observations" (how many)};
     times are ISO 8601, expires_at is null for a registration without end.
     """
-    clients = ServerClient(server).request("GET", "/api/clients")
+    clients = list(ServerClient(server).pages("/api/clients"))
     if json:
         print_json([summary(client) for client in clients])
         return

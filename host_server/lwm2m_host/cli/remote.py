@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from .failure import Failure, WrongArgument
 
 CONNECT_S = 5.0
 SILENCE_S = 60.0  # of the event stream, which has a comment every few seconds
+
+_NEXT = re.compile(r'<([^>]*)>;\s*rel="next"')
 
 _CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 _ARGUMENT_ERRORS = (
@@ -56,15 +59,31 @@ class ServerClient:
         self, method: str, url: str, *, params: dict[str, str] | None = None, body: str = ""
     ) -> Any:
         """The JSON of an answer. Raises Failure; WrongArgument where the arguments are wrong."""
+        return self._request(method, url, params or {}, body)[0]
+
+    def pages(self, url: str) -> Iterator[Any]:
+        """The items of a list that comes in pages. Raises as `request` does."""
+        following: str | None = url
+        while following is not None:
+            items, link = self._request("GET", following, {}, "")
+            yield from items
+            found = _NEXT.search(link)
+            following = found[1] if found else None
+
+    def _request(
+        self, method: str, url: str, params: dict[str, str], body: str
+    ) -> tuple[Any, str]:
+        """The JSON of an answer, and its header Link."""
         # Without a limit: the server watches the device's time.
-        with self._answer(method, url, params or {}, body, None) as answer:
+        with self._answer(method, url, params, body, None) as answer:
             content = answer.read()
+            link = answer.getheader("Link", "")
         try:
             data = json.loads(content)
         except (ValueError, RecursionError):
             raise Failure(f"{self.url} is not an lwm2m-host server") from None
         if answer.status < 300:
-            return data
+            return data, link
         message = data.get("message") if isinstance(data, dict) else None
         if not message:
             raise Failure(f"{self.url} answered {answer.status}")

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 # After deadlines were missed by so much, the process has stood still: what waits in the socket is
 # read before anything is given up.
 _LATE_S = 1.0
+# Seconds in which a flood may keep the socket from being empty
+_CATCH_UP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,14 @@ class CoapEndpoint:
     def adopt(self, token: ObservationToken) -> None:
         """Take notifications with a token that is known from before a restart."""
         self._engine.adopt(token)
+
+    async def caught_up(self) -> None:
+        """Wait until everything that has arrived is read: who has waited in the socket was in
+        time."""
+        until_s = self._loop.time() + _CATCH_UP_S
+        # Each turn of the loop reads some of it.
+        while self._transport.waiting() and self._loop.time() < until_s:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     @property
     def status(self) -> EndpointStatus:

@@ -44,6 +44,9 @@ class Transport(Protocol):
     def drain(self) -> None:
         """Hand over what waits in the socket, within bounds: before deadlines are looked at."""
 
+    def waiting(self) -> bool:
+        """True while datagrams wait that have not been handed over."""
+
     def address(self, key: Hashable) -> str:
         """The address behind a key as ``host:port``, IPv6 in brackets."""
 

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 from collections.abc import Hashable
@@ -105,6 +106,13 @@ class UdpTransport:
 
     def drain(self) -> None:
         self._receive(_DRAIN)
+
+    def waiting(self) -> bool:
+        if self._receiver is None:
+            return False
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
 
     def _receive(self, limit: int) -> None:
         receiver = self._receiver

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..coap.folding import FoldedLog
 from ..coap.timing import Clock
 from ..errors import RegistryError
 from .registration import ObjectLinks, Registration, RegistrationUpdate
@@ -86,6 +87,7 @@ class SqliteRegistry:
         self.durable = durable
         self._clock = clock
         self._memory = MemoryRegistry(clock)
+        self._log = FoldedLog(log, clock.monotonic)  # the thread's
         self.transactions = 0  # so far
         self._base: sqlite3.Connection | None = None  # the thread's
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,6 +98,7 @@ class SqliteRegistry:
         self._written: asyncio.Future[None] | None = None  # of the next transaction
         self._writing: asyncio.Future[None] | None = None  # of the present one
         self._wake: queue.SimpleQueue[bool] = queue.SimpleQueue()  # False is the end
+        self._woken = False  # since the writer took the last changes
 
     async def open(self) -> None:
         if self._thread is not None:
@@ -201,13 +204,13 @@ class SqliteRegistry:
         if self._thread is None or self._loop is None:
             raise RegistryError("the registry is not open")
         with self._lock:
-            first = not self._changes
             self._changes.pop(key, None)
             self._changes[key] = value
             if self._written is None:
                 self._written = self._loop.create_future()
             written = self._written
-        if first:
+            woken, self._woken = self._woken, True
+        if not woken:
             self._wake.put(True)
         return written
 
@@ -228,6 +231,7 @@ class SqliteRegistry:
     def _write_changes(self, base: sqlite3.Connection) -> bool:
         with self._lock:
             changes, self._changes = self._changes, {}
+            self._woken = False
             written, self._written = self._written, None
             self._writing = written
         if not changes:
@@ -240,7 +244,7 @@ class SqliteRegistry:
                     base.executemany(statement, rows)
         except (sqlite3.Error, OSError) as error:
             problem = RegistryError(f"{self.file} cannot be written: {error}")
-            log.error("%s", problem)
+            self._log.warning("write", str(problem))
             with self._lock:  # what is newer wins
                 self._changes = {**changes, **self._changes}
         with self._lock:

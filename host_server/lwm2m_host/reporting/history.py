@@ -21,6 +21,7 @@ from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from ..coap.folding import FoldedLog
 from ..errors import Lwm2mError
 from ..events import Event
 from ..model.path import Path
@@ -135,6 +136,7 @@ class History:
         self.rows = rows
         self.age_s = age_s
         self.dropped = 0
+        self._log = FoldedLog(log, time.monotonic)  # the thread's
         self._folder: TemporaryDirectory[str] | None = None
         self._waiting: queue.Queue[Any] = queue.Queue()
         self._count = 0  # of the values in it
@@ -256,7 +258,7 @@ class History:
                 except sqlite3.Error as problem:
                     self.dropped += len(rows)
                     failure = HistoryError(f"the history cannot be written: {problem}")
-                    log.error("%s", failure)
+                    self._log.warning("write", str(failure))
                 with self._counting:
                     self._count -= len(rows)
                 for event in batch.flushed:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
+from ..coap.folding import FoldedLog
 from ..coap.messages import (
     DeviceRequest,
     NotificationMessage,
@@ -82,6 +83,7 @@ class Keeper(Protocol):
 
     sender: Sender
     clock: Clock
+    log: FoldedLog  # for what devices cause
     emit: Callable[[Event], None]
 
     def remove(self, observation: Observation) -> None:
@@ -358,8 +360,12 @@ class Observation:
             f"the device repeats the number {sequence} of its notifications, which are dropped as "
             "duplicates; observe with ordered=False (--unordered) to take them"
         )
-        log.warning("%s %s: %s", self.endpoint, title(self.paths), reason)
+        self._warn(f"{self.endpoint} {title(self.paths)}", reason)
         self._emit_unreadable(reason)
+
+    def _warn(self, text: str, reason: object) -> None:
+        """Write a line, those of the same beginning folded."""
+        self._keeper.log.warning(text, f"{text}: {reason}")
 
     # What has arrived
 
@@ -368,7 +374,7 @@ class Observation:
 
     def _on_incomplete(self, arrival: Arrival, problem: Lwm2mError) -> None:
         self.incomplete += 1
-        log.warning("%s: a notification is incomplete: %s", self.endpoint, problem)
+        self._warn(f"{self.endpoint}: a notification is incomplete", problem)
         self._emit_unreadable(str(problem))
         if not self._arrivals and not arrival.late and self.state == "active":
             self.outdated = True
@@ -386,7 +392,7 @@ class Observation:
             notification = self._decode(arrival)
         except FormatError as problem:
             self.unreadable += 1
-            log.warning("%s: a notification cannot be decoded: %s", self.endpoint, problem)
+            self._warn(f"{self.endpoint}: a notification cannot be decoded", problem)
             self._emit_unreadable(str(problem))
         else:
             if arrival.late and not any(sample.timed for sample in notification.samples):

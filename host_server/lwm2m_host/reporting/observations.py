@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from ..coap.folding import FoldedLog
 from ..coap.timing import Clock
 from ..errors import FormatError, Lwm2mError, NotObserved, NotRegistered, ResponseError
 from ..events import Event
@@ -41,6 +42,7 @@ class Observations:
         self.sender = sender
         self._registry = registry
         self.clock = clock
+        self.log = FoldedLog(log, clock.monotonic)
         self.emit = emit
         self.reobserve = reobserve
         # Endpoint: key of ObserveRequest: observation.
@@ -191,7 +193,8 @@ class Observations:
                     # Away again. The next Update or Register is the next try.
                     if item.state == "active":
                         item.suspend(str(problem))
-                    log.warning("%s is not observed again yet: %s", endpoint, problem)
+                    text = f"{endpoint} is not observed again yet"
+                    self.log.warning(text, f"{text}: {problem}")
                     return
 
 

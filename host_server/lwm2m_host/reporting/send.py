@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..coap.folding import FoldedLog
 from ..coap.messages import Request, Response
 from ..coap.timing import Clock
 from ..errors import FormatError
@@ -45,6 +46,7 @@ class SendInterface:
         self._models = models
         self._clock = clock
         self._emit = emit
+        self._log = FoldedLog(log, clock.monotonic)
 
     async def handle(self, request: Request) -> Response:
         """Answer a request for /dp: 2.04, or 4.00 for what cannot be decoded, 4.04 when the sender
@@ -68,7 +70,7 @@ class SendInterface:
         except TooManyValues as problem:
             return Response("4.13", str(problem).encode())
         except FormatError as problem:
-            log.warning("%s: a Send cannot be decoded: %s", endpoint, problem)
+            self._log.warning(endpoint, f"{endpoint}: a Send cannot be decoded: {problem}")
             self._emit(Unreadable(now, endpoint, registration, "send", "/dp", str(problem)))
             return Response("4.00", str(problem)[:200].encode())
         self._emit(Sent(now, endpoint, registration, send))

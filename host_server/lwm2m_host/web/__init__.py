@@ -2,7 +2,8 @@
 
 | request                                     | does                                              |
 |---------------------------------------------|---------------------------------------------------|
-| GET /api/clients, /api/clients/EP           | the registrations                                 |
+| GET /api/clients[?limit=N&after=EP]         | registrations by endpoint, 1,000 by default       |
+| GET /api/clients/EP                         | one registration                                  |
 | GET /api/clients/EP/OID[/IID[/RID[/RIID]]]  | Read                                              |
 | GET /api/clients/EP/[OID[/IID[/RID]]]/discover | Discover                                       |
 | PUT /api/clients/EP/OID/IID[/RID[/RIID]]    | Write; the body is a value or a node              |
@@ -23,6 +24,7 @@
 
 Reads and writes take `?format=` (name or number), everything takes `?timeout=` (seconds). What the
 definitions do not allow is refused here; `?force=1` sends it all the same.
+Where there are more clients than an answer has, its header Link has the URL of the next ones.
 There is no password: it listens on loopback, and refuses other Host and Origin headers.
 """
 

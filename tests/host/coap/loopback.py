@@ -40,6 +40,9 @@ class Loopback:
     def key(self, address: str) -> Hashable:
         return address
 
+    def waiting(self) -> bool:
+        return False
+
     def identity(self, key: Hashable) -> str:
         return ""
 

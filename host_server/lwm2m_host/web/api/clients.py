@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from ... import Path, Server
 from . import nodes, operations, query, reporting
 from .call import Call, Operation
+from .pieces import json_list
+
+# Registrations of one answer, where the request does not say, and at most
+PAGE = 1000
+LARGEST_PAGE = 10_000
 
 _OBSERVE = ("observe",)
 _COMPOSITE = ("composite",)
@@ -31,27 +38,38 @@ _ROUTES: dict[tuple[str, tuple[str, ...]], Operation] = {
 _ACTIONS = sorted({action for _, action in _ROUTES}, key=len, reverse=True)
 
 
-async def list_clients(request: Request) -> JSONResponse:
-    """GET /api/clients"""
+async def list_clients(request: Request) -> StreamingResponse:
+    """GET /api/clients[?limit=N][&after=EP]: registrations, ordered by endpoint, from behind EP.
+
+    Where there are more, the header Link has the URL of the next page (RFC 8288).
+    """
     server: Server = request.app.state.server
-    return JSONResponse(
-        [
+    limit = query.count(request, "limit", PAGE, LARGEST_PAGE)
+    page = await server.registry.page(request.query_params.get("after", ""), limit + 1)
+    headers = {}
+    if len(page) > limit:
+        page.pop()
+        following = urlencode({"after": page[-1].endpoint, "limit": limit}, quote_via=quote)
+        headers["Link"] = f'</api/clients?{following}>; rel="next"'
+    return json_list(
+        (
             {
                 **nodes.registration(item),
                 "observations": len(server.observations.of(item.endpoint)),
             }
-            for item in await server.registrations()
-        ]
+            for item in page
+        ),
+        headers,
     )
 
 
-async def object_specs(request: Request) -> JSONResponse:
+async def object_specs(request: Request) -> StreamingResponse:
     """GET /api/objectspecs/EP"""
     server: Server = request.app.state.server
     device = server.device("/".join(query.segments(request, "/api/objectspecs/")))
     definitions = await device.definitions()
-    models = [definitions.object_model(Path((oid,))) for oid in definitions.registration.objects]
-    return JSONResponse([nodes.definition(model) for model in models if model is not None])
+    models = (definitions.object_model(Path((oid,))) for oid in definitions.registration.objects)
+    return json_list(nodes.definition(model) for model in models if model is not None)
 
 
 async def client(request: Request) -> JSONResponse:

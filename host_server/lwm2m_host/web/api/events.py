@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from ... import (
     Definitions,
     DeviceEvent,
     Event,
+    FoldedLog,
     Notified,
     ObservationChanged,
     Path,
@@ -112,6 +114,7 @@ class Blocks:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.log = FoldedLog(log, time.monotonic)
         # The event's id, which is its own as long as the event is here too.
         self._made: dict[int, tuple[Event, str]] = {}
 
@@ -147,8 +150,9 @@ async def _stream(server: Server, blocks: Blocks, endpoint: str | None) -> Async
                 continue
             try:
                 block = blocks.of(event)
-            except Exception:  # one device's event does not end a stream of others
-                log.exception("%s: the event %s cannot be told", event.endpoint, event.kind)
+            except Exception as error:  # one device's event does not end a stream of others
+                text = f"{event.endpoint}: the event {event.kind} cannot be told"
+                blocks.log.warning(text, text, error)
                 continue
             yield block
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, StreamingResponse
 
 from ... import Path, Server
 from ...errors import NotObserved
 from ...model.validation import ATTRIBUTES
 from . import nodes, query
 from .call import Call, success
+from .pieces import json_list
 from .problems import BadArgument
 
 HISTORY_LIMIT = 100_000
 
 
-async def list_observations(request: Request) -> JSONResponse:
+async def list_observations(request: Request) -> StreamingResponse:
     """GET /api/observations[?ep=EP]"""
     server: Server = request.app.state.server
     endpoint = request.query_params.get("ep")
-    return JSONResponse(
-        [
-            nodes.observation(item)
-            for item in server.observations
-            if endpoint in (None, item.endpoint)
-        ]
-    )
+    found = list(server.observations) if endpoint is None else server.observations.of(endpoint)
+    return json_list(nodes.observation(item) for item in found)
 
 
 async def observe(call: Call) -> JSONResponse:
@@ -83,7 +79,7 @@ async def _cancel(call: Call, paths: list[Path], composite: bool) -> JSONRespons
     return success("DELETED")
 
 
-async def history(request: Request) -> JSONResponse:
+async def history(request: Request) -> StreamingResponse:
     """GET /api/history?ep=EP&path=PATH[&since=][&until=][&limit=]; times in seconds since 1970."""
     server: Server = request.app.state.server
     if server.history is None:
@@ -100,4 +96,4 @@ async def history(request: Request) -> JSONResponse:
         until_s=query.moment_s(request, "until"),
         limit=query.count(request, "limit", 1000, HISTORY_LIMIT),
     )
-    return JSONResponse([row._asdict() for row in rows])
+    return json_list(row._asdict() for row in rows)
