@@ -23,9 +23,11 @@ from lwm2m_host.device import Device
 from lwm2m_host.formats import LINK_FORMAT
 from lwm2m_host.management.payload import SEND_FORMATS
 from lwm2m_host.model.catalogue import Models
+from lwm2m_host.registration.admission import TakeoverPolicy
 from lwm2m_host.registration.interface import RegistrationInterface
 from lwm2m_host.registration.peers import Peers
 from lwm2m_host.registration.registry import MemoryRegistry
+from lwm2m_host.registration.takeover import Takeovers
 from lwm2m_host.reporting.events import Sent, Unreadable
 from lwm2m_host.reporting.history import History
 from lwm2m_host.reporting.report import Send
@@ -205,7 +207,15 @@ def test_any_bytes_are_answered(payload: bytes, number: int, chance: random.Rand
         register = Request(
             "POST", ("rd",), peer, ("ep=x", "lwm2m=1.1"), b"</3/0>,</3303/0>", LINK_FORMAT
         )
-        interface = RegistrationInterface(registry, Peers(), clock, lambda event: None)
+        peers = Peers()
+
+        async def replies(peer: Peer) -> bool:
+            return False
+
+        takeovers = Takeovers(TakeoverPolicy.ACCEPT, peers, replies, clock.monotonic)
+        interface = RegistrationInterface(
+            registry, peers, clock, lambda event: None, takeovers=takeovers
+        )
         assert (await interface.handle(register)).code == "2.01"
         request = Request("POST", ("dp",), peer, (), payload, number)
         return await SendInterface(registry, MODELS, clock, events.append).handle(request)
