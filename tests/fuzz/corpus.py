@@ -241,6 +241,15 @@ def corpus():
         add(CON, FETCH, [(CONTENT_FORMAT, ETCH_CBOR)], payload)
     add(CON, IPATCH, [(CONTENT_FORMAT, SENML_JSON)], b'[{"n":"/26241/0/1","v":77}]')
     add(NON, IPATCH, [(CONTENT_FORMAT, SENML_CBOR)], b"\x81\xa2\x00\x6a/26241/0/1\x02\x05")
+    # LwM2M 1.2: null takes something away; levels of a Discover
+    for where in ("/26241/0/10/1", "/26241/0/10", "/26241/0/1", "/1/0/1", "/9/0/1"):
+        name = where.encode()
+        payload = b"\x81\xa2\x00" + bytes((0x60 + len(name),)) + name + b"\x02\xf6"
+        add(CON, IPATCH, [(CONTENT_FORMAT, ETCH_CBOR)], payload)
+        add(CON, DELETE, segments(where))
+    for depth in (b"0", b"1", b"2", b"3", b"4", b"x"):
+        add(CON, GET, at("/26241", (URI_QUERY, b"depth=" + depth), (ACCEPT, LINK)))
+        add(CON, GET, at("/26241/0/10", (URI_QUERY, b"depth=" + depth), (ACCEPT, LINK)))
     # Uploads: to the stream, to the buffer, and the start of one that is too large
     for where, form in (("/26241/0/27", OCTETS), ("/26241/0/28", OCTETS), ("/26241/0/5", OCTETS)):
         for number in range(4):
