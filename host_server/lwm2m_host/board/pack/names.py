@@ -5,7 +5,8 @@ programs that come with the firmware, or belongs to what these name: the methods
 them documents, the names in quotes in its docstring, the keyword arguments of its methods, and all
 that objects define. So does a name that any port of MicroPython has, because then it may be an
 attribute of something that is not ours, and one that is a string anywhere in the package, because
-then it may be looked up by it. What is left is private: it gets a name out of MicroPython's ROM.
+then it may be looked up by it; and what a transport or a format of an application has to have.
+What is left is private: it gets a name out of MicroPython's ROM.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from .source import Function, Module, arguments
+from .source import Function, Module, arguments, read, targets
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -32,6 +33,9 @@ PARAMETERS = (
     "self", "key", "value", "index", "start", "stop", "step", "args", "object", "count", "file",
     "end", "name", "read", "send", "data", "type", "hash", "bool", "find", "join", "open", "pack",
 )  # fmt: skip
+_LISTED = re.compile(r"^ {4}(\w+)", re.MULTILINE)
+# Where the members are listed that a transport or a format has to have
+CONTRACTS = ("transport.base", "formats.codec", "formats.reader")
 _DESCRIPTIONS = ("architecture.md", "conformance.md", "decisions")  # of the inside
 
 
@@ -78,8 +82,8 @@ def _members(node: ast.ClassDef) -> set[str]:
     for inner in node.body:
         if isinstance(inner, Function):
             found.add(inner.name)
-        elif isinstance(inner, ast.Assign):
-            found |= {t.id for t in inner.targets if isinstance(t, ast.Name)}
+        elif isinstance(inner, ast.Assign | ast.AnnAssign):
+            found |= {t.id for t in targets(inner) if isinstance(t, ast.Name)}
     return found
 
 
@@ -122,6 +126,24 @@ def public(modules: Mapping[str, Module], documented: Iterable[str]) -> set[str]
                     found |= {arg.arg for arg in arguments(node.args)}
             elif objects or name in found:
                 found |= _of_class(node, all_of_it=objects)
+    return found | _of_contracts(modules)
+
+
+def _of_contracts(modules: Mapping[str, Module]) -> set[str]:
+    """The names that a transport or a format of an application has, or uses of ours."""
+    found: set[str] = set()
+    for module in modules.values():
+        inner = module.name.partition(".")[2]
+        if inner in CONTRACTS:
+            text = ast.get_docstring(module.tree) or ""
+            found |= {*_in_quotes(text), *_LISTED.findall(text)}
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.ClassDef() if inner in CONTRACTS:
+                    found |= {name for name in _members(node) if name[0] != "_"}
+                    found |= {node.name, *_in_quotes(ast.get_docstring(node))}
+                case ast.Attribute(ast.Name("out"), name) if module.room == "formats":
+                    found.add(name)  # of the Builder that it writes to
     return found
 
 

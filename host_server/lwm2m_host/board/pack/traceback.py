@@ -20,6 +20,7 @@ from .building import frozen_build, maps
 _PLACE = re.compile(r'^(\s*)File "(\w+-([0-9a-f]{4}))", line (\d+), in (\S+)')
 _FROZEN = re.compile(r'^(\s*)File "(\w+/[\w/]+)\.py", line (\d+), in (\S+)')
 _BEGINS = '  File "'
+_LONGEST = 12  # lines of the source that are one of packed code, with comments
 _MISSING = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 
 
@@ -32,6 +33,7 @@ class Decoder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._last = ""  # number of the build that the last place was in
+        self._origin = ("", 1)  # file and line of the last place
         self._held = ""  # the beginning of a line that may be one
         self._begun = False  # is a part of this line out already?
 
@@ -85,6 +87,7 @@ class Decoder:
         if origin is None:
             return line
         file, source_line, where = origin
+        self._origin = file, source_line
         where = where or "<module>"
         if name == "<module>":
             where = name
@@ -108,8 +111,20 @@ class Decoder:
         classes = {new: key.partition(":")[2] for key, new in table["globals"].items()}
         # Several share a name, as far as no object has more than one of them.
         attributes = [name for name, new in table["attributes"].items() if new == found[2]]
+        there = self._source()
+        likely = [name for name in attributes if re.search(rf"\.{name}\b", there)]
         cls = classes.get(found[1], found[1])
-        return f"'{cls}' object has no attribute '{' or '.join(attributes or [found[2]])}'"
+        names = " or ".join(likely or attributes or [found[2]])
+        return f"'{cls}' object has no attribute '{names}'"
+
+    def _source(self) -> str:
+        """The lines of the source that the last place may mean: one line of packed code."""
+        file, line = self._origin
+        try:
+            text = (self._root / file).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return ""
+        return "\n".join(text.splitlines()[line - 1 : line - 1 + _LONGEST])
 
 
 @cache
