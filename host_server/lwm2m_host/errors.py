@@ -58,6 +58,10 @@ class ServerError(Lwm2mError):
     """The server cannot start: the address is in use or not ours."""
 
 
+class HistoryError(Lwm2mError):
+    """The history cannot be read or written."""
+
+
 class RegistryError(ServerError):
     """The registry cannot be opened, or a change of it cannot be written."""
 

@@ -23,7 +23,7 @@ from .coap.folding import FoldedLog
 from .coap.messages import Handler, Peer, Request, Response
 from .coap.timing import Clock, LoopDelay, Timing
 from .device import Device
-from .errors import DeviceTimeout, RegistryError, ServerError
+from .errors import DeviceTimeout, HistoryError, RegistryError, ServerError
 from .events import Event, EventBus, EventStream
 from .lifecycle import Lifecycle
 from .management.sender import Sender
@@ -36,7 +36,7 @@ from .registration.registration import Registration
 from .registration.registry import MemoryRegistry, Registry
 from .registration.takeover import PING_S, Takeovers
 from .reporting.events import SendStream, Sent
-from .reporting.history import History, HistoryError
+from .reporting.history import History
 from .reporting.observations import Observations
 from .reporting.report import Send
 from .reporting.send import SendInterface

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
+from lwm2m_host.errors import HistoryError
 from lwm2m_host.model.path import Path
 from lwm2m_host.reporting import history as history_module
-from lwm2m_host.reporting.history import History, HistoryError, read
+from lwm2m_host.reporting.history import History, read
 from lwm2m_host.reporting.report import Report, Sample
 
 PATH = Path.parse("/3303/0/5700")

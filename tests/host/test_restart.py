@@ -9,11 +9,10 @@ import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import History, Server, Timing
 from lwm2m_host.coap.timing import Clock
-from lwm2m_host.errors import NotObserved, RegistryError
+from lwm2m_host.errors import HistoryError, NotObserved, RegistryError
 from lwm2m_host.registration.registration import Registration
 from lwm2m_host.registration.registry import ObservationRecord
 from lwm2m_host.registration.sqlite import SqliteRegistry
-from lwm2m_host.reporting.history import HistoryError
 
 from tests.host.fake_device import FakeDevice, changed, content
 from tests.host.observing import PACK, TEMPERATURE, degrees

@@ -22,5 +22,5 @@ def test_every_test_that_the_table_names_exists() -> None:
 
 
 def test_every_test_that_bears_a_number_is_in_the_table() -> None:
-    numbered = {name for name in names_of_tests() if re.match(r"test_[sfb]_\d\d_", name)}
+    numbered = {name for name in names_of_tests() if re.match(r"test_[sfbhml]_\d\d_", name)}
     assert {name for name in numbered if f"`{name}`" not in TABLE} == set()

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..reporting.history import HistoryError, read
+from ..errors import HistoryError
+from ..reporting.history import read
 from ..terminal import cells, console, iso, print_json, printable, table, value_text
 from .failure import Failure, WrongArgument
 from .operations import path_argument

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -31,8 +33,9 @@ from .. import (
     anybody,
     of_patterns,
 )
-from ..reporting.history import HistoryError, default_file
-from ..terminal import iso
+from ..errors import HistoryError
+from ..reporting.history import default_file
+from ..terminal import iso, printable
 from ..web import ControlPlane
 from .failure import Failure, WrongArgument
 
@@ -42,6 +45,15 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class TextFormatter(logging.Formatter):
+    """A line for each record, without control characters; a traceback has lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        shown = copy.copy(record)
+        shown.msg, shown.args = printable(record.getMessage()), None
+        return "\n".join(printable(line) for line in super().format(shown).split("\n"))
 
 
 class JsonFormatter(logging.Formatter):
@@ -146,6 +158,7 @@ def serve(
     except ValueError as error:
         raise WrongArgument(str(error)) from None
     age_s = None if history_days is None else history_days * 86400
+    make_private(default_file().parent)
     kept = History(file, rows=history_rows, age_s=age_s)
     setup_logging(verbose, log_format)
     collect_rarely()
@@ -176,6 +189,15 @@ def collect_rarely() -> None:
     second, and the server makes next to no circles.
     """
     gc.set_threshold(50_000, 20, 100)
+
+
+def make_private(folder: FilePath) -> None:
+    """Close the state folder, and the files of this program in it, to other users: early versions
+    left them open."""
+    with contextlib.suppress(OSError):
+        for file in folder.glob("*.sqlite*"):
+            os.chmod(file, 0o600)
+        os.chmod(folder, 0o700)
 
 
 def _registry(
@@ -217,15 +239,11 @@ def _usual_file() -> FilePath | None:
 
 def setup_logging(verbose: bool, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Log events at INFO, warnings with their repetitions folded; never a payload."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stdout,
-        format="%(asctime)s %(message)s" if not verbose else "%(asctime)s %(name)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    if log_format is LogFormat.JSON:
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+    line = "%(asctime)s %(name)s %(message)s" if verbose else "%(asctime)s %(message)s"
+    text = TextFormatter(line, "%H:%M:%S")
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else text)
     logging.getLogger("lwm2m_host").setLevel(logging.DEBUG if verbose else logging.INFO)
     if not verbose:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -19,7 +19,7 @@ def parse_version(text: str) -> Version:
     numbers = whole_number(major, MOST_VERSION), whole_number(minor, MOST_VERSION)
     if dot and numbers[0] is not None and numbers[1] is not None:
         return numbers[0], numbers[1]
-    raise ModelError(f"bad version {text!r}: expected two numbers, as in 1.1")
+    raise ModelError(f"bad version {text[:40]!r}: expected two numbers, as in 1.1")
 
 
 @dataclass(frozen=True)

@@ -52,14 +52,14 @@ def _id(text: str, what: str) -> int:
     number = whole_number(text, MAX_ID)
     if number is not None:
         return number
-    raise ModelError(f"{what} has a bad id {text!r}")
+    raise ModelError(f"{what} has a bad id {text[:40]!r}")
 
 
 def _resource(item: Element) -> ResourceModel:
     number = _id((item.get("ID") or "").strip(), "a resource")
     type_text = _text(item, "Type").lower()
     if type_text not in _TYPES:
-        raise ModelError(f"resource {number} has an unknown type {type_text!r}")
+        raise ModelError(f"resource {number} has an unknown type {type_text[:40]!r}")
     return ResourceModel(
         id=number,
         name=_text(item, "Name"),

@@ -16,13 +16,14 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ..coap.folding import FoldedLog
-from ..errors import Lwm2mError
+from ..errors import HistoryError
 from ..events import Event
 from ..model.path import Path
 from ..model.values import to_json
@@ -34,13 +35,17 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 MAX_ROWS = 1_000_000
 MAX_WAITING = 100_000
+# Of one device: one that floods takes nothing from the others.
+DEVICE_WAITING = 20_000
 _BATCH = 2000
 _GATHER_S = 0.05
 _PRUNE_EVERY = 10_000
 _BUSY_S = 5.0
-# A step of the clock that is no correction, and how long nothing is deleted after it
+# A step of the clock that is no correction, and how long nothing is deleted by age after it; the
+# same when the file is found older, or newer, than the clock: it may have been away, or be wrong.
 _JUMP_S = 3600.0
 _HOLD_S = 86400.0
+_HOLD_AT_START_S = 3600.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -58,10 +63,6 @@ CREATE INDEX IF NOT EXISTS samples_by_path ON samples (ep, path, time_s);
 CREATE INDEX IF NOT EXISTS samples_by_age ON samples (received_s);
 CREATE UNIQUE INDEX IF NOT EXISTS samples_once ON samples (ep, path, time_s, value) WHERE timed;
 """
-
-
-class HistoryError(Lwm2mError):
-    """The file cannot be used."""
 
 
 class _Commit(NamedTuple):
@@ -140,6 +141,7 @@ class History:
         self._folder: TemporaryDirectory[str] | None = None
         self._waiting: queue.Queue[Any] = queue.Queue()
         self._count = 0  # of the values in it
+        self._count_of: Counter[str] = Counter()  # for each endpoint
         self._counting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._clock_offset_s = time.time() - time.monotonic()
@@ -188,6 +190,9 @@ class History:
                 base.execute("PRAGMA journal_mode = WAL")
                 base.executescript(_TABLES)
                 base.execute(f"PRAGMA user_version = {SCHEMA}")
+                newest_s = base.execute("SELECT max(received_s) FROM samples").fetchone()[0]
+                if newest_s is not None and abs(time.time() - newest_s) > _JUMP_S:
+                    self._steady_at_s = time.monotonic() + _HOLD_AT_START_S
             finally:
                 base.close()
         except (OSError, sqlite3.Error) as problem:
@@ -205,11 +210,13 @@ class History:
     def add(self, report: Report | Notification, source: str) -> bool:
         """Keep the samples of a report. Never waits. False when it is too much, and given up."""
         count = len(report.samples)
-        if self._count > MAX_WAITING:
+        endpoint = report.endpoint
+        if self._count > MAX_WAITING or self._count_of[endpoint] > DEVICE_WAITING:
             self.dropped += count
             return False
         with self._counting:
             self._count += count
+            self._count_of[endpoint] += count
         self._waiting.put((report, source))
         return True
 
@@ -261,6 +268,7 @@ class History:
                     self._log.warning("write", str(failure))
                 with self._counting:
                     self._count -= len(rows)
+                    self._count_of -= Counter(row[0] for row in rows)
                 for event in batch.flushed:
                     event.set()
                 _settle(batch.commits, failure)

@@ -22,6 +22,7 @@ from ..errors import Lwm2mError, ServerError
 from .api.clients import client, list_clients, object_specs
 from .api.events import Blocks, events
 from .api.problems import answer_problem
+from .api.query import Bodies
 from .api.reporting import history, list_observations
 from .api.status import status
 from .bounds import BACKLOG, BoundedProtocol
@@ -50,6 +51,7 @@ def application(server: Server) -> Starlette:
     )
     app.state.server = server
     app.state.blocks = Blocks(server)
+    app.state.bodies = Bodies()
     return app
 
 

@@ -85,13 +85,16 @@ async def client(request: Request) -> JSONResponse:
     if operation is None:
         return JSONResponse({"message": f"no {request.method} here"}, 405)
     device = server.device(endpoint)
-    return await operation(
-        Call(
-            request,
-            device,
-            await device.definitions(),
-            Path.parse("/".join(tail[: len(tail) - len(action)])),
-            query.timeout_s(request),
-            bool(query.flag(request, "force")),
+    try:
+        return await operation(
+            Call(
+                request,
+                device,
+                await device.definitions(),
+                Path.parse("/".join(tail[: len(tail) - len(action)])),
+                query.timeout_s(request),
+                bool(query.flag(request, "force")),
+            )
         )
-    )
+    finally:
+        request.app.state.bodies.give_back(request)

@@ -36,6 +36,8 @@ _KINDS: list[tuple[type[Exception], int]] = [
     (errors.MissingResources, 400),
     (errors.NotInVersion, 400),
     (errors.ServerError, 503),
+    (errors.RegistryError, 503),
+    (errors.HistoryError, 503),
     (errors.Lwm2mError, 502),  # what is left is the device's fault: RST, broken payloads
 ]
 

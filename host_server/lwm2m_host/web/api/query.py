@@ -11,13 +11,15 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from ... import Path, formats
-from ...errors import UnknownFormat, ValueTypeError
+from ...errors import ServerError, UnknownFormat, ValueTypeError
 from ...formats import Format
 from ...model.values import whole_number
 from .problems import BadArgument
 
 BODY_LIMIT = 16 * 1024 * 1024
 BODY_S = 60.0
+# Bytes of all bodies that are here at a time
+ALL_BODIES_BYTES = 64 * 1024 * 1024
 LONGEST_S = 86400
 
 
@@ -116,8 +118,32 @@ def count(request: Request, name: str, default: int, most: int) -> int:
     return number
 
 
+class Bodies:
+    """The bodies of all requests that are being answered. `held` is their bytes."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    def take(self, request: Request, size: int) -> None:
+        """Count bytes of a body. Raises ServerError when there are too many of them."""
+        if self.held + size > ALL_BODIES_BYTES:
+            raise ServerError("too many large requests at a time")
+        self.held += size
+        request.state.body_bytes = self._of(request) + size
+
+    def give_back(self, request: Request) -> None:
+        """Forget the body of a request that is answered."""
+        self.held -= self._of(request)
+        request.state.body_bytes = 0
+
+    @staticmethod
+    def _of(request: Request) -> int:
+        count: int = getattr(request.state, "body_bytes", 0)
+        return count
+
+
 async def body(request: Request) -> bytes:
-    """The body. Raises BadArgument when it is too large."""
+    """The body. Raises BadArgument when it is too large, ServerError when all together are."""
     read: bytes | None = getattr(request.state, "body", None)
     if read is not None:
         return read
@@ -129,6 +155,7 @@ async def body(request: Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_S):
             async for part in request.stream():
+                request.app.state.bodies.take(request, len(part))
                 parts += part
                 if len(parts) > BODY_LIMIT:
                     raise BadArgument("the body is too large")
