@@ -202,8 +202,10 @@ class Client:
 
     def deregister(self, send: bool = True):
         """De-register from every server, until `ended`. `send=False`: only end."""
+        from lwm2m.registration.deregister import stop
+
         for registration in list(self.registrations):
-            registration.stop(send)
+            stop(registration, send)
 
     def stop(self, deregister: bool = True, timeout_ms: int = 5000):
         """De-register and wait. Under asyncio use `deregister`."""

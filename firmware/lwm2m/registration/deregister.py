@@ -20,7 +20,8 @@ _LINGER_MS = const(250)
 
 
 def stop(registration, deregister, then=None):
-    """Do what `Registration.stop` says, and `then(registration)` in the end."""
+    """De-register if registered, and end; `deregister` False: only end. Then call
+    `then(registration)`."""
     leaving = registration.leaving
     then = then or (leaving and leaving.then)
     if deregister and registration.state >= _REGISTERING:
@@ -89,8 +90,9 @@ class Deregistration:
             registration.client.emit(event, registration)
         if self.pause_s:
             registration.wait(self.pause_s, 0, _AWAY)
-        else:
-            registration.end()
+        elif registration.reporting:
+            registration.reporting.close()
+            registration.attach(None)
         if self.then:
             self.then(registration)
         registration.client.wake()

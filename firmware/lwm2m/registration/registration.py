@@ -80,12 +80,6 @@ class Registration(Peer):
         self.wait(self.server.initial_delay_s or 0)
         self.client.wake()
 
-    def stop(self, deregister=True):
-        """De-register if registered, and end. `deregister=False`: only end."""
-        from lwm2m.registration.deregister import stop
-
-        stop(self, deregister)
-
     def disable(self, s):
         """De-register, and register again in `s` seconds (1/x/4)."""
         from lwm2m.registration.deregister import disable
@@ -164,8 +158,7 @@ class Registration(Peer):
         if not self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, self, state):
             self.fail(_TOO_LARGE)
 
-    def on_build(self, out, outgoing):
-        write_request(self, out, outgoing)
+    on_build = write_request
 
     # Outcomes
 
@@ -213,18 +206,14 @@ class Registration(Peer):
 
             fail(self, error)
 
-    def wait(self, s, attempts=0, state=_WAITING):
-        """Register in `s` seconds over a fresh socket, in the version that is wanted; so many more
-        `attempts` have failed."""
+    def wait(self, s, attempts=0, state=_WAITING, version=None):
+        """Register in `s` seconds over a fresh socket, or in the state _CONNECTING at once over
+        this one; in a version of LwM2M (default: the one that is wanted). So many more `attempts`
+        have failed."""
         self.attempts += attempts
-        self.version = self.lwm2m
+        self.version = version or self.lwm2m
         self.state = state
         self.due.after_s(s)
-
-    def register(self, version):
-        """Register at once over this socket, in a version of LwM2M."""
-        self.version = version
-        self.state = _CONNECTING
 
     def close(self):
         """Forget what is in flight, and close the socket."""
@@ -232,9 +221,3 @@ class Registration(Peer):
         self.transport.close()
         self.location = self.leaving = None
         self.state = _OFF
-
-    def end(self):
-        """End what the server observes and is sent."""
-        if self.reporting:
-            self.reporting.close()
-            self.reporting = None

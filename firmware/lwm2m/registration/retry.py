@@ -12,7 +12,8 @@ _INTERNAL = const(0xA0)
 _UNAVAILABLE = const(0xA3)
 _MAX_AGE = const(14)
 
-# State of a Registration
+# States of a Registration
+_CONNECTING = const(2)
 _UPDATING = const(4)
 
 # Back-off of a server that does not answer, unless 1/x/17..20 say otherwise
@@ -36,12 +37,13 @@ def fail(registration, error):
     if registration.state == _UPDATING:
         emit("update_failed", registration)
         if isinstance(error, int):
-            registration.register(registration.lwm2m)
+            registration.wait(0, 0, _CONNECTING)
         else:
             registration.wait(0)
     elif error == _PRECONDITION_FAILED and registration.version != "1.0":
         # The next lower version, until something else ends this registration
-        registration.register("1.1" if registration.version == "1.2" else "1.0")
+        version = "1.1" if registration.version == "1.2" else "1.0"
+        registration.wait(0, 0, _CONNECTING, version)
     else:
         s = pause_s(registration.server, registration.attempts + 1, error)
         if error == _UNAVAILABLE or error == _TOO_MANY_REQUESTS:
