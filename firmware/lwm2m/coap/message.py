@@ -120,7 +120,7 @@ class Message:
                     else:
                         value = buf[start] - 48
                         if count > 1:
-                            value = _segment(buf, start, pos)
+                            value = decimal(buf, start, pos)
                         if 0 <= value <= 65534 and (count > 1 or value < 10):
                             self.path[depth] = value
                             depth += 1
@@ -198,7 +198,7 @@ class Message:
         return bytes(self.buf[self.start : self.stop])
 
 
-def _segment(buf, start, stop):
+def decimal(buf, start, stop):
     # Decimal, no sign, no leading zero: the only spelling of a number in a path (LwM2M §7.1).
     value = 0
     if buf[start] == 48:

@@ -135,9 +135,10 @@ class Device(Object):
             raise Lwm2mError(_NOT_IMPLEMENTED)
         if not self.pending:
             self.pending = action  # once, however often it is asked for
-            self.client.after(_REBOOT_AFTER_MS, self._act)
+            self.client.after(_REBOOT_AFTER_MS, self.finish)
 
-    def _act(self):
+    def finish(self):
+        """Carry out what is pending: a Reboot or a Factory Reset."""
         action = self.pending
         self.pending = None
         action()

@@ -37,7 +37,7 @@ def changed(registration):
     return fields
 
 
-def write_request(registration, out, outgoing):
+def on_build(registration, out, outgoing):
     """Write the request that `outgoing.tag` names: a Register, an Update that says
     `registration.sent_fields`, or a De-register. Allocates: its texts."""
     client = registration.client

@@ -4,7 +4,7 @@ from micropython import const
 
 from lwm2m.clock import Deadline
 from lwm2m.dispatch import Peer
-from lwm2m.registration.messages import changed, locate, schedule, write_request
+from lwm2m.registration.messages import changed, locate, on_build, schedule
 
 _POST = const(2)
 _DELETE = const(4)
@@ -158,7 +158,7 @@ class Registration(Peer):
         if not self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, self, state):
             self.fail(_TOO_LARGE)
 
-    on_build = write_request
+    on_build = on_build
 
     # Outcomes
 
