@@ -155,8 +155,10 @@ class Registration(Peer):
         self.dirty_fields = 0
         self.lifetime_s = self.server.lifetime_s
         self.binding = self.server.binding
-        if not self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, self, state):
-            self.fail(_TOO_LARGE)
+        sent = self.exchange.request(_DELETE if state == _DEREGISTERING else _POST, self, state)
+        if not sent:
+            # Without a message id time helps; what does not fit is as if it were refused.
+            self.fail(None if sent is None else _TOO_LARGE)
 
     on_build = on_build
 
