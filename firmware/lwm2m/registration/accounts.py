@@ -26,7 +26,9 @@ def add_server(client, uri, ssid, lifetime_s, binding, transport, terms):
         raise ValueError("lwm2m")
     secure = parse_uri(uri)[0]
     if secure and not (transport and transport.secure):
-        raise ValueError("uri: coaps:// needs a secure transport")
+        from lwm2m.registration.uri import fail
+
+        fail(secure)
     if not isinstance(lifetime_s, int) or not 0 <= lifetime_s < 0x20000000:
         raise ValueError("lifetime_s")
     free = 1
@@ -95,5 +97,7 @@ def parse_uri(uri):
     if not colon:
         port = 5684 if secure else 5683
     if not host or not 0 < port < 65536:
-        raise ValueError("uri: coap://host[:port] is needed")
+        from lwm2m.registration.uri import fail
+
+        fail(False)
     return secure, host, port, path, queries

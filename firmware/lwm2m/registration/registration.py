@@ -41,7 +41,7 @@ class Registration(Peer):
     `state` is 0 when nothing is going on; `leaving` is the Deregistration under way, or None.
     """
 
-    def __init__(self, client, security, server, transport, lwm2m, path=(), queries=()):
+    def __init__(self, client, security, server, transport, lwm2m, path, queries):
         Peer.__init__(self, client, transport)
         # Path and queries of the server's URI
         self.path = path

@@ -1,5 +1,5 @@
 """URIs of servers that are more than a name or an IPv4 address: IPv6, and path and query, which go
-into each Register and Send (RFC 7252 §6.4). Loaded with the first of them.
+into each Register and Send (RFC 7252 §6.4). Loaded with the first of them, or that is wrong.
 """
 
 from micropython import const
@@ -26,9 +26,17 @@ def split(place):
         host, colon, port = place.partition(":")
     for c in "#@[":
         if c in host or c in path or c in query:
-            raise ValueError("uri: coap://host[:port][/path][?query] is needed")
+            fail(False)
     path = _decode(path.split("/") if path else ())
     return host, colon, port, path, _decode(query.split("&") if query else ())
+
+
+def fail(secure):
+    """Raise the ValueError of a URI that cannot be used, or for which a `secure` transport is
+    missing."""
+    if secure:
+        raise ValueError("uri: coaps:// needs a secure transport")
+    raise ValueError("uri: coap://host[:port] is needed")
 
 
 def _decode(parts):
