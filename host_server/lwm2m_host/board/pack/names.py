@@ -20,7 +20,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from .source import Function, Module, arguments, read, targets
+from .source import Function, Module, arguments, targets
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
