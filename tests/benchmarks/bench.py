@@ -269,8 +269,8 @@ def measure_endurance(metrics: Metrics) -> None:
     for name, arguments in (("fuzz", ["--examples", "0"]), ("soak", [])):
         result = ROOT / "build" / f"{name}.json"
         if not result.exists() or result.stat().st_mtime < compiled:
-            command = [sys.executable, str(ROOT / "tests" / name / "run.py"), *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            command = [sys.executable, "-m", f"tests.{name}.run", *arguments]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BenchError(f"make {name} fails: {done.stdout[-1000:]}{done.stderr[-1000:]}")
         metrics.update(json.loads(result.read_text(encoding="utf-8")))
