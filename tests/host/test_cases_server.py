@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import stat
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path as FilePath
+from typing import Any
 
 import httpx
 import pytest
 from aiocoap.numbers.codes import Code
-from lwm2m_host import FoldedLog, History, ModelError, Path, Server
+from lwm2m_host import FoldedLog, History, ModelError, Models, Path, Sent, Server, formats
 from lwm2m_host.cli import serve as serve_module
 from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.errors import FormatError, ServerError
-from lwm2m_host.events import EventBus
+from lwm2m_host.events import Event, EventBus
+from lwm2m_host.formats import Entry, Format
 from lwm2m_host.formats import link as link_format
 from lwm2m_host.model.xml import parse_xml
 from lwm2m_host.registration.events import Registered
 from lwm2m_host.registration.registration import ObjectLinks
 from lwm2m_host.reporting import history as history_module
-from lwm2m_host.reporting.report import Report, Sample
+from lwm2m_host.reporting.report import Report, Sample, Send
+from lwm2m_host.web.api import events as events_module
 from lwm2m_host.web.api import query
 from lwm2m_host.web.plane import application
 from starlette.requests import Request
@@ -30,7 +34,7 @@ from starlette.requests import Request
 from tests.benchmarks.fleet import Fleet
 from tests.host.fake_device import FakeDevice, content
 from tests.host.registrations import registration
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 DIGITS = "9" * 5000
 
@@ -199,6 +203,55 @@ def test_m_09_a_clock_that_is_wrong_at_the_start_deletes_nothing(
         again.flush()
         assert len(again.query("a", Path())) == 3
         again.close()
+
+
+# M-11
+
+
+def seconds_to_decode(form: Format, count: int) -> float:
+    """CPU time of the thread for so many values, there and back."""
+    type_of = Models.default().type_of
+    entries = [Entry(Path((3303, number, 5700)), float(number)) for number in range(count)]
+    begin = time.thread_time()
+    payload = form.encode(entries, Path(), type_of)
+    assert len(form.decode(payload, Path(), type_of)) == count
+    return time.thread_time() - begin
+
+
+@pytest.mark.parametrize("number", [110, 112, 11544])
+def test_m_11_each_value_of_a_large_payload_costs_the_same(number: int) -> None:
+    form = formats.get(number)
+    few = min(seconds_to_decode(form, 1000) for _ in range(3))
+    many = min(seconds_to_decode(form, 8000) for _ in range(3))
+    # A look at all the others for each would make it 64 times as much.
+    assert many < few * 25
+
+
+async def test_m_11_a_large_event_is_told_beside_the_loop(
+    server: Server, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = threading.Event()
+    data = events_module.data
+
+    def wait_for_the_loop(event: Event, server: Server) -> dict[str, Any]:
+        if event.kind == "send":
+            assert seen.wait(PATIENCE_S)
+        return data(event, server)
+
+    monkeypatch.setattr(events_module, "data", wait_for_the_loop)
+    blocks = events_module.Blocks(server)
+    samples = tuple(
+        Sample(1.0, Path.parse(f"/3303/{number}/5700"), 1.0, True) for number in range(500)
+    )
+    send = Send("fake", 1.0, samples, 110, {}, values={}, unknown=())
+    event = Sent(1.0, "fake", await server.registration("fake"), send)
+    telling = [asyncio.ensure_future(blocks.of(event)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await fake.update()  # the loop goes on
+    seen.set()
+    texts = await asyncio.gather(*telling)
+    assert len({id(text) for text in texts}) == 1
+    assert texts[0].startswith("event: SEND")
 
 
 # L-03

@@ -56,7 +56,8 @@ class Format(ABC):
                 raise FormatError(f"asked for {base}, got {entry.path}")
             if entry.path.depth < (3 if entry.value is not None else 2):
                 raise FormatError(f"the {entry.path.level} {entry.path} cannot be a value")
-            if entry.path in values | empty and entry.time_s is None:
+            known = entry.path in values or entry.path in empty
+            if known and entry.time_s is None:
                 raise FormatError(f"{entry.path} occurs twice")
             (values if entry.value is not None else empty).add(entry.path)
         for path in values:

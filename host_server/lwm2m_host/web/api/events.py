@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 15.0
 _MADE = 256  # events that are kept as text
+_LARGE = 200  # values; beyond that the text is made in a thread
 
 _NAMES = {
     "registered": "REGISTRATION",
@@ -117,17 +118,37 @@ class Blocks:
         self.log = FoldedLog(log, time.monotonic)
         # The event's id, which is its own as long as the event is here too.
         self._made: dict[int, tuple[Event, str]] = {}
+        self._making = asyncio.Lock()  # a large one
 
-    def of(self, event: Event) -> str:
+    async def of(self, event: Event) -> str:
         """The event as a stream has it."""
         made = self._made.get(id(event))
-        if made is None:
-            name = _NAMES.get(event.kind, event.kind.upper())
-            text = f"event: {name}\ndata: {json.dumps(data(event, self._server))}\n\n"
-            made = self._made[id(event)] = (event, text)
-            if len(self._made) > _MADE:
-                del self._made[next(iter(self._made))]
-        return made[1]
+        if made is not None:
+            return made[1]
+        if _values(event) <= _LARGE:
+            return self._keep(event, self._text(event))
+        async with self._making:
+            made = self._made.get(id(event))
+            if made is not None:
+                return made[1]
+            return self._keep(event, await asyncio.to_thread(self._text, event))
+
+    def _text(self, event: Event) -> str:
+        name = _NAMES.get(event.kind, event.kind.upper())
+        return f"event: {name}\ndata: {json.dumps(data(event, self._server))}\n\n"
+
+    def _keep(self, event: Event, text: str) -> str:
+        self._made[id(event)] = (event, text)
+        if len(self._made) > _MADE:
+            del self._made[next(iter(self._made))]
+        return text
+
+
+def _values(event: Event) -> int:
+    """The number of values that an event reports."""
+    if isinstance(event, Sent):
+        return len(event.report.samples)
+    return len(event.notification.samples) if isinstance(event, Notified) else 0
 
 
 async def _stream(server: Server, blocks: Blocks, endpoint: str | None) -> AsyncIterator[str]:
@@ -149,7 +170,7 @@ async def _stream(server: Server, blocks: Blocks, endpoint: str | None) -> Async
             if endpoint not in (None, event.endpoint):
                 continue
             try:
-                block = blocks.of(event)
+                block = await blocks.of(event)
             except Exception as error:  # one device's event does not end a stream of others
                 text = f"{event.endpoint}: the event {event.kind} cannot be told"
                 blocks.log.warning(text, text, error)
