@@ -6,17 +6,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiocoap.numbers.codes import EMPTY, Code
 from aiocoap.numbers.types import ACK, CON
-from lwm2m_host import Server, Timing
+from lwm2m_host import Server, TakeoverPolicy, Timing
+from lwm2m_host.coap.messages import Peer
 from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.registration import takeover
+from lwm2m_host.registration.peers import Peers
+from lwm2m_host.registration.takeover import Takeovers
 
 from tests.host.datagram_device import DatagramDevice
 from tests.host.fake_device import FakeDevice
+from tests.host.registrations import registration
 from tests.waiting import PATIENCE_S, until
 
 SHORT_S = 0.2
@@ -150,3 +155,23 @@ async def test_a_server_may_close_while_it_waits_for_a_reply() -> None:
         await server.close()
         registering.cancel()
         await asyncio.gather(registering, return_exceptions=True)
+
+
+@pytest.mark.parametrize("policy", list(TakeoverPolicy))
+async def test_behind_dtls_the_identity_decides(policy: TakeoverPolicy) -> None:
+    asked: list[Peer] = []
+
+    async def replies(peer: Peer) -> bool:
+        asked.append(peer)
+        return True
+
+    peers = Peers()
+    takeovers = Takeovers(policy, peers, replies, lambda: 0.0)
+    present = replace(registration("same", "/rd/1"), secure=True, identity="one")
+    peers.put("same", Peer(present.address, secure=True, identity="one"))
+    new = "192.0.2.99:5684"
+    assert await takeovers.allows(present, Peer(new, secure=True, identity="one"))
+    assert not await takeovers.allows(present, Peer(new))
+    assert asked == []
+    accepted = policy is not TakeoverPolicy.REFUSE_WHILE_ALIVE
+    assert await takeovers.allows(present, Peer(new, secure=True, identity="two")) is accepted

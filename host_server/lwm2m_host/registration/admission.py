@@ -21,6 +21,9 @@ class TakeoverPolicy(StrEnum):
     replies, as after a reboot or behind a NAT that has forgotten the device, it replaces the
     registration, and the log names both addresses. A device in queue mode may be asleep: its
     silence lets in the same host only, at whatever port.
+
+    Behind DTLS the identity decides, whatever the policy: the same one is let in, and who has none
+    does not replace the registration of who has one.
     """
 
     ACCEPT = "accept"

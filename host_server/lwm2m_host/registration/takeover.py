@@ -52,8 +52,10 @@ class Takeovers:
 
         Raises TakeoverBusy.
         """
-        if new.secure and present.secure:
-            return True  # the identity has decided
+        if present.secure and not new.secure:
+            return False  # who has proved nothing takes the place of nobody who has
+        if present.identity and present.identity == new.identity:
+            return True
         told = "and now registers from"
         if self.policy is TakeoverPolicy.ACCEPT:
             return True
