@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from .coap.messages import DeviceRequest, Response
 from .errors import BadRequest, FormatError, NotObserved, PathError, ResponseError, response_error
 from .management import versions
 from .management.payload import (
+    LARGE_BYTES,
     LINK_FORMAT,
     Content,
     FormatLike,
@@ -109,7 +111,7 @@ class Device:
         content = Content(answer.content_format, answer.payload)
         if raw:
             return content
-        return decode(content, accept, (path,), False, await self.definitions())[1]
+        return await self._decoded(content, accept, (path,), False)
 
     async def read_composite(
         self,
@@ -130,9 +132,19 @@ class Device:
                 "FETCH", Path(), *payload, accept=accept.number, timeout_s=timeout_s
             )
         content = Content(answer.content_format, answer.payload)
-        definitions = await self.definitions()
-        value: dict[str, Any] = decode(content, accept.number, wanted, True, definitions)[1]
+        value: dict[str, Any] = await self._decoded(content, accept.number, wanted, True)
         return value
+
+    async def _decoded(
+        self, content: Content, assumed: int, paths: Sequence[Path], composite: bool
+    ) -> Any:
+        """The value of an answer. A large one is decoded beside the loop. Raises FormatError."""
+        definitions = await self.definitions()
+        if len(content.payload) <= LARGE_BYTES:
+            return decode(content, assumed, paths, composite, definitions)[1]
+        return (await asyncio.to_thread(decode, content, assumed, paths, composite, definitions))[
+            1
+        ]
 
     async def write(
         self,

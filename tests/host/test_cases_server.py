@@ -15,6 +15,7 @@ import httpx
 import pytest
 from aiocoap.numbers.codes import Code
 from lwm2m_host import FoldedLog, History, ModelError, Models, Path, Sent, Server, formats
+from lwm2m_host import device as device_module
 from lwm2m_host.cli import serve as serve_module
 from lwm2m_host.coap.timing import FakeClock
 from lwm2m_host.errors import FormatError, ServerError
@@ -252,6 +253,24 @@ async def test_m_11_a_large_event_is_told_beside_the_loop(
     texts = await asyncio.gather(*telling)
     assert len({id(text) for text in texts}) == 1
     assert texts[0].startswith("event: SEND")
+
+
+async def test_m_11_a_large_answer_is_decoded_beside_the_loop(
+    server: Server, fake: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    decode = device_module.decode
+
+    def watch(*arguments: Any) -> Any:
+        threads.append(threading.current_thread())
+        return decode(*arguments)
+
+    monkeypatch.setattr(device_module, "decode", watch)
+    for number in (1, 1000):
+        records = ",".join(f'{{"n":"/3303/{iid}/5700","v":1}}' for iid in range(number))
+        fake.answers["GET", "/3303"] = content(f"[{records}]".encode(), 110)
+        assert len(await server.device("fake").read("/3303")) == number
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
 # L-03

@@ -140,7 +140,7 @@ async def test_l_10_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
             status = (await http.get(f"{serving.url}/api/status")).json()
             assert status["history_dropped"] >= 60
             clients = (await http.get(f"{serving.url}/api/clients")).json()
-            assert {f"load-{device}" for device in known} <= {c["endpoint"] for c in clients}
+            assert {c["endpoint"] for c in clients} == {f"load-{device}" for device in known}
             path = "/api/clients/load-0/3303/0/5700?timeout=60"
             reading = asyncio.create_task(http.get(serving.url + path))
             await asyncio.to_thread(fleet.serve, reading.done)

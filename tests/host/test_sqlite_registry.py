@@ -219,18 +219,35 @@ async def test_what_cannot_be_written_is_refused_and_written_later(
 ) -> None:
     monkeypatch.setattr("lwm2m_host.registration.sqlite._RETRY_S", 0.01)
     registry = await opened(file, clock)
+    first = registration("a", "/rd/1", lifetime_s=50)
+    await registry.register(first)
+    await registry.register(registration("b", "/rd/b", lifetime_s=30))
+    clock.advance(10)
     base = registry._base
     assert base is not None
     base.execute("PRAGMA max_page_count = 1")  # the disk is full
     links = ObjectLinks.parse(b",".join(b"</%d/0>" % n for n in range(2000)))
+    change = RegistrationUpdate("192.0.2.9:1", clock.now(), links=links)
     with pytest.raises(RegistryError, match="full"):
-        await registry.register(registration("a", "/rd/1", links=links))
-    assert await registry.by_endpoint("a") is not None
+        await registry.update("/rd/b", change)
+    # An Update holds all the same. A Register and a De-register leave no trace.
+    with pytest.raises(RegistryError, match="full"):
+        await registry.register(registration("a", "/rd/2", links=links))
+    with pytest.raises(RegistryError, match="full"):
+        await registry.register(registration("new", "/rd/new", links=links))
+    with pytest.raises(RegistryError, match="full"):
+        await registry.deregister("/rd/1")
+    changed = await registry.by_location("/rd/b")
+    assert changed is not None
+    assert changed.links == links
+    assert await registry.page() == [first, changed]
+    assert await registry.next_deadline_s() == 30
+    assert registry._memory.remaining_s("/rd/1") == 40
     base.execute("PRAGMA max_page_count = 1000000")
     await registry.settle()
     await registry.close()
     again = await opened(file, clock)
-    assert await again.by_endpoint("a") is not None
+    assert await again.page() == [first, changed]
     await again.close()
 
 

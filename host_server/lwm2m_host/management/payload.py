@@ -37,6 +37,9 @@ FormatLike = int | str | Format
 
 _ARGUMENTS = re.compile(r"[0-9](='[^']*')?(,[0-9](='[^']*')?)*")
 
+# Payloads beyond that are decoded in a thread, so that the others are served meanwhile.
+LARGE_BYTES = 8192
+
 
 class Content(NamedTuple):
     """A payload as it came. `format` is the content format's number, None where it has none."""

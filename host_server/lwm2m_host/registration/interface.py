@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..coap.folding import FoldedLog
 from ..coap.messages import Request, Response
 from ..coap.timing import Clock
-from ..errors import FormatError
+from ..errors import FormatError, RegistryError
 from ..events import Event
 from ..formats import LINK_FORMAT
 from .admission import Authorizer, Limits, RegistrationRequest, TakeoverPolicy, anybody
@@ -188,20 +188,24 @@ class RegistrationInterface:
         links = self._links(request) if request.payload else None
         await self._authorize("update", known.endpoint, request, known)
         now = self._clock.now()
-        registration = await self._registry.update(
-            known.location,
-            RegistrationUpdate(
-                address=request.peer.address,
-                updated_at=now,
-                secure=request.peer.secure,
-                identity=request.peer.identity,
-                lifetime_s=lifetime_s,
-                binding=binding,
-                queue_mode=queue_mode,
-                links=links,
-                parameters=query,
-            ),
+        change = RegistrationUpdate(
+            address=request.peer.address,
+            updated_at=now,
+            secure=request.peer.secure,
+            identity=request.peer.identity,
+            lifetime_s=lifetime_s,
+            binding=binding,
+            queue_mode=queue_mode,
+            links=links,
+            parameters=query,
         )
+        try:
+            registration = await self._registry.update(known.location, change)
+        except RegistryError:
+            found = await self._registry.by_location(known.location)
+            if found is not None and found.address == request.peer.address:
+                self._peers.put(known.endpoint, request.peer)  # it holds all the same
+            raise
         if registration is None:
             raise Refused("4.04", "no such registration")
         self._peers.put(registration.endpoint, request.peer)

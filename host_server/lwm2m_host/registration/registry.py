@@ -35,13 +35,20 @@ class Registry(Protocol):
         """Write what is to be written, and let go of everything."""
 
     async def register(self, new: Registration) -> Registration | None:
-        """Add it, in the place of another of the same endpoint. Returns that one."""
+        """Add it, in the place of another of the same endpoint. Returns that one.
+
+        Raises RegistryError when it cannot be kept; then everything is as it was.
+        """
 
     async def update(self, location: str, change: RegistrationUpdate) -> Registration | None:
-        """Change it. Returns the changed one; None when there is none at this location."""
+        """Change it. Returns the changed one; None when there is none at this location.
+
+        Raises RegistryError when it cannot be kept. The change holds all the same, so that nobody
+        expires who is heard, and is written as soon as that is possible.
+        """
 
     async def deregister(self, location: str) -> Registration | None:
-        """Remove it. Returns the removed one."""
+        """Remove it. Returns the removed one. Raises as `register` does."""
 
     async def by_endpoint(self, endpoint: str) -> Registration | None: ...
 
@@ -104,6 +111,11 @@ class MemoryRegistry:
 
     async def close(self) -> None:
         pass
+
+    def remaining_s(self, location: str) -> float:
+        """What is left of a lifetime; 0 for one that does not end."""
+        deadline = self._deadlines.get(location)
+        return 0.0 if deadline is None else max(0.0, deadline - self._clock.monotonic())
 
     def restore(self, registration: Registration, remaining_s: float) -> None:
         """Add a registration from before a restart; so many seconds of its lifetime are left."""

@@ -79,7 +79,8 @@ class SqliteRegistry:
     file: its folder is made if need be. One server has it at a time.
     durable: write to the disk before a change is acknowledged, not only to the system.
 
-    A change raises RegistryError when it cannot be written. It is tried again until it can be.
+    What cannot be written raises RegistryError: a Register and a De-register are undone, an Update
+    and observations are tried again until they can be.
     """
 
     def __init__(self, file: str | Path, clock: Clock, *, durable: bool = False) -> None:
@@ -127,8 +128,16 @@ class SqliteRegistry:
     # Registrations
 
     async def register(self, new: Registration) -> Registration | None:
+        present = await self._memory.by_endpoint(new.endpoint)
+        remaining_s = 0.0 if present is None else self._memory.remaining_s(present.location)
         before = await self._memory.register(new)
-        await self._write((new.endpoint,), new)
+        try:
+            await self._write((new.endpoint,), new)
+        except RegistryError:
+            if await self._memory.by_endpoint(new.endpoint) is new:
+                await self._memory.deregister(new.location)
+                self._undo(new.endpoint, before, remaining_s)
+            raise
         return before
 
     async def update(self, location: str, change: RegistrationUpdate) -> Registration | None:
@@ -138,10 +147,23 @@ class SqliteRegistry:
         return changed
 
     async def deregister(self, location: str) -> Registration | None:
+        remaining_s = self._memory.remaining_s(location)
         gone = await self._memory.deregister(location)
-        if gone is not None:
+        if gone is None:
+            return None
+        try:
             await self._write((gone.endpoint,), None)
+        except RegistryError:
+            if await self._memory.by_endpoint(gone.endpoint) is None:
+                self._undo(gone.endpoint, gone, remaining_s)
+            raise
         return gone
+
+    def _undo(self, endpoint: str, before: Registration | None, remaining_s: float) -> None:
+        """Have again what there was, in the file too: the writer may have succeeded meanwhile."""
+        if before is not None:
+            self._memory.restore(before, remaining_s)
+        self._put((endpoint,), before)
 
     async def by_endpoint(self, endpoint: str) -> Registration | None:
         return await self._memory.by_endpoint(endpoint)

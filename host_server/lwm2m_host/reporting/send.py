@@ -12,7 +12,7 @@ from ..coap.messages import Request, Response
 from ..coap.timing import Clock
 from ..errors import FormatError
 from ..events import Event
-from ..management.payload import SEND_FORMATS, Content, decode_send, newest
+from ..management.payload import LARGE_BYTES, SEND_FORMATS, Content, decode_send, newest
 from ..model.catalogue import Models
 from ..model.entry import Entry
 from ..model.path import Path
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 # Values of one Send
 MAX_VALUES = 10_000
-# Larger ones are decoded in a thread, so that the others are served meanwhile.
-_LARGE_BYTES = 8192
 
 
 class TooManyValues(FormatError):
@@ -63,7 +61,7 @@ class SendInterface:
         now = self._clock.now()
         endpoint = registration.endpoint
         try:
-            if len(request.payload) > _LARGE_BYTES:
+            if len(request.payload) > LARGE_BYTES:
                 send = await asyncio.to_thread(self._decode, registration, request, now)
             else:
                 send = self._decode(registration, request, now)
