@@ -113,7 +113,7 @@ class MemoryRegistry:
         pass
 
     def remaining_s(self, location: str) -> float:
-        """What is left of a lifetime; 0 for one that does not end."""
+        """Seconds that are left of a lifetime; 0 for one that does not end."""
         deadline = self._deadlines.get(location)
         return 0.0 if deadline is None else max(0.0, deadline - self._clock.monotonic())
 
