@@ -187,6 +187,10 @@ def test_f_21_a_text_changes_nothing_of_the_answer():
         (answer,) = bench.far.send(datagram)
         eq((answer.code, answer.token), (BAD_REQUEST, b"t"))
         eq(answer.payload, b"/26270/0/1: takes an integer")
+    # A Read is carried out again, whatever its message id.
+    for path in ("/9", "/9/9"):
+        (answer,) = bench.far.send(encode(CON, GET, 8, b"t", segments(path)))
+        eq(answer.payload, path.encode() + b": not here")
     answer = bench.ask(PUT, V + "/0", b"x" * 16, format=TEXT, options=[(BLOCK1, 0x18)])
     eq((answer.code, answer.uint(BLOCK1)), (INCOMPLETE, 0x10))
     eq(answer.payload, b"/26270/0/0: no such block now")

@@ -56,6 +56,7 @@ def answer(exchange, message):
     bad = message.bad_option
     if changing and message_ids.find(mid):
         code = message_ids.code  # 0: still to be answered
+        reason = ""
         if code == _CREATED:
             exchange.owner.on_repeat(message, out)
         changing = False

@@ -26,35 +26,36 @@ _REASONS = {
     0xA5: "no proxy",
 }
 
-
-# The newest text: exchange, message id, bytes. A repeated request gets it once more.
-_newest = [None, -1, b""]
+# Of the newest text: exchange, message id, length
+_newest = [None, -1, 0]
+_text = bytearray(_TEXT_BYTES)
 
 
 def explain(exchange, message, out, code, reason=None):
     """Append a text for people to `out`, the answer to `message` with an error `code`: `reason`,
-    or the path and what the code means. Allocates: the text."""
-    if reason or _newest[0] is not exchange or _newest[1] != message.mid:
+    or the path and what the code means. "" stands for a repeated request: its text once more, if
+    that is still here. Allocates: the text."""
+    if reason != "" or _newest[0] is not exchange or _newest[1] != message.mid:
         _newest[0] = exchange
         _newest[1] = message.mid
-        _newest[2] = _text(exchange, message, code, reason)
+        text = (reason or _reason_of(exchange, message, code)).encode()
+        n = min(len(text), _TEXT_BYTES)
+        while n < len(text) and text[n] & 0xC0 == 0x80:
+            n -= 1  # Whole characters only
+        _text[:n] = text[:n]
+        _newest[2] = n
     out.payload()
-    out.put(_newest[2])
+    out.put(_text, _newest[2])
 
 
-def _text(exchange, message, code, reason):
-    if not reason:
-        reason = _REASONS.get(code, "refused")
-        if "%" in reason:
-            reason = reason % _number(exchange, message, code)
-        path = "/".join([str(message.path[i]) for i in range(max(message.depth, 0))])
-        if path or not message.depth:
-            reason = "/%s: %s" % (path, reason)
-    text = reason.encode()
-    n = min(len(text), _TEXT_BYTES)
-    while n < len(text) and text[n] & 0xC0 == 0x80:
-        n -= 1  # Whole characters only
-    return text[:n]
+def _reason_of(exchange, message, code):
+    reason = _REASONS.get(code, "refused")
+    if "%" in reason:
+        reason = reason % _number(exchange, message, code)
+    path = "/".join([str(message.path[i]) for i in range(max(message.depth, 0))])
+    if path or not message.depth:
+        reason = "/%s: %s" % (path, reason)
+    return reason
 
 
 def _number(exchange, message, code):
