@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lwm2m_host.board.building import mpy_cross
 from lwm2m_host.board.errors import BuildError
 from lwm2m_host.board.modules import package_modules
-from lwm2m_host.board.pack import building, packing
+from lwm2m_host.board.pack import building, fitting, packing
 from lwm2m_host.board.pack.__main__ import translation_of
 from lwm2m_host.board.pack.packing import Packed, pack
 from lwm2m_host.board.pack.traceback import Decoder
@@ -346,6 +349,44 @@ def test_build_that_is_not_known_is_said(tmp_path: Path) -> None:
     assert line.endswith("\n")
 
 
+# --- blocks of the heap -----------------------------------------------------------------------
+
+
+def test_functions_are_fitted_into_blocks_and_do_the_same(packed: Packed, tmp_path: Path) -> None:
+    """Compiled anew without it, the core is longer; a module that fits is left as it is."""
+    text = tmp_path / "core.py"
+    text.write_text(packed.files["lwm2m/__init__"])
+    plain = tmp_path / "core.mpy"
+    options = [building.OPTIMISATION, "-s", packed.called["lwm2m/__init__"]]
+    assert mpy_cross(*options, "-o", str(plain), str(text)).returncode == 0
+    long = plain.read_bytes()
+    short = fitting.fit(long)
+    assert len(long) - 1000 < len(short) < len(long) - 50
+    assert fitting.fit(short) == short
+    texts = {"lwm2m/__init__": packed.files["lwm2m/__init__"]}
+    made = building.compile_all(packed, texts, tmp_path / "cache")
+    assert made["lwm2m/__init__.mpy"].read_bytes() == short
+
+
+def test_what_is_no_module_of_this_version_is_refused() -> None:
+    with pytest.raises(BuildError, match=r"no \.mpy file of version 6"):
+        fitting.fit(b"M\x05\x00\x1f")
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 5000)), min_size=1))
+def test_table_of_lines_is_read_as_it_is_written(steps: list[tuple[int, int]]) -> None:
+    table = b"".join(fitting._entry(*step) for step in steps)
+    found = fitting._steps(table)
+    at, lines, wanted = 0, 0, []
+    for size, more in found:
+        at, lines = at + size, lines + more
+        wanted.append((at, lines))
+    at = lines = 0
+    for size, more in steps:
+        at, lines = at + size, lines + more
+        assert (at, lines) in wanted
+
+
 # --- the package itself -----------------------------------------------------------------------
 
 
@@ -396,8 +437,11 @@ def test_packing_is_the_same_each_time_and_is_kept(packed: Packed, tmp_path: Pat
 
 def test_programs_in_terms_of_the_packed_package_keep_their_lines(packed: Packed) -> None:
     translation = translation_of(packed, {})
-    text = (ROOT / "tests" / "firmware" / "test_exchange.py").read_text()
-    found = translation.apply(text)
-    assert found.count("\n") == text.count("\n")
-    ast.parse(found)
-    assert found != text
+    changed = 0
+    for path in sorted((ROOT / "tests" / "firmware").glob("test_p*.py")):
+        text = path.read_text()
+        found = translation.apply(text)
+        assert found.count("\n") == text.count("\n")
+        ast.parse(found)
+        changed += found != text
+    assert changed

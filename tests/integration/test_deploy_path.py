@@ -650,14 +650,12 @@ def test_monitor_names_the_sources_of_packed_code(board: UnixBoard, tmp_path: Pa
     process.terminate()
     process.wait(PATIENCE_S)
     process.stdout.close()
-    places = re.findall(
-        r'File "firmware/lwm2m/registration/accounts.py", line (\d+), in (\w+)', "".join(found)
-    )
-    assert [name for _, name in places[-2:]] == ["add_server", "parse_uri"], found
-    source = (FIRMWARE / "lwm2m/registration/accounts.py").read_text().splitlines()
+    places = re.findall(r'File "(firmware/lwm2m/[\w/]+.py)", line (\d+), in (\w+)', "".join(found))
+    assert [name for _, _, name in places[-3:]] == ["add_server", "parse_uri", "fail"], found
+    file, line, _ = places[-1]
+    source = (find_root() / file).read_text().splitlines()
     # A condition and what it leads to are one line of packed code.
-    raised = int(places[-1][0])
-    assert "raise ValueError" in "".join(source[raised - 1 : raised + 1])
+    assert "raise ValueError" in "".join(source[int(line) - 1 : int(line) + 2])
 
 
 def test_detect_asks_the_board_itself(

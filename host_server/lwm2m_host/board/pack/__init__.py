@@ -7,5 +7,6 @@ that only the package itself uses the names that every MicroPython has in its RO
 the names that are used most where one byte names them. `groups` says what is loaded together,
 `names` which names applications may use, `rewrite` how a module becomes a part of another,
 `layout` how the text is written so that a traceback can be read (`traceback`), `packing` does it
-all, and `building` makes files for a board of it.
+all, `building` makes files for a board of it, and `fitting` lets a function that is a little too
+long for a block of the heap lose a line.
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .. import building
 from ..errors import BuildError
-from .packing import Packed
+from .fitting import fit
+from .packing import FORMAT, Packed
 
 # Not -O3: it would leave out the lines, which the map needs.
 OPTIMISATION = "-O2"
@@ -72,7 +73,7 @@ def compile_all(
     out = {}
     for path, text in files.items():
         called = packed.called[path]
-        made_of = [building.compiler(), OPTIMISATION, arch, called, text]
+        made_of = [building.compiler(), OPTIMISATION, arch, called, text, str(FORMAT)]
         key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:24]
         target = folder / f"{key}.mpy"
         if not target.is_file():
@@ -86,6 +87,7 @@ def compile_all(
             if done.returncode:
                 new.unlink(missing_ok=True)
                 raise BuildError(f"{called}: {building.reason(done)}")
+            new.write_bytes(fit(new.read_bytes()))
             new.replace(target)
         out[f"{path}.mpy"] = target
     return out

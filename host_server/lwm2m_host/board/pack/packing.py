@@ -19,7 +19,7 @@ from .names import Names
 from .places import Places, standing_in
 from .rewrite import rewrite
 
-FORMAT = 2  # of what comes out: counts up when that changes
+FORMAT = 3  # of what comes out: counts up when that changes
 
 
 @dataclass
