@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from lwm2m_host import Server
-from lwm2m_host.coap.timing import Clock, FakeClock
+from lwm2m_host.coap.timing import Clock, FakeClock, Uptime
 from lwm2m_host.errors import RegistryError
 from lwm2m_host.registration.registration import ObjectLinks, RegistrationUpdate
 from lwm2m_host.registration.registry import ObservationRecord
@@ -137,6 +137,65 @@ async def test_what_is_left_of_a_lifetime_goes_on_after_a_restart(
     await third.close()
 
 
+class MachineClock(FakeClock):
+    """A clock of a machine that has been up for a while; the wall clock may be set."""
+
+    boot = "first"
+    up_s = 1000.0
+    step_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.step_s
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        self.up_s += seconds
+
+    def uptime(self) -> Uptime:
+        return Uptime(self.boot, self.up_s)
+
+
+@pytest.mark.parametrize("step_s", [0.0, 365 * 86400.0, -40 * 365 * 86400.0])
+@pytest.mark.parametrize("step_first", [True, False])
+async def test_m_09_a_step_of_the_clock_over_a_restart_ends_no_registration(
+    file: Path, step_s: float, step_first: bool
+) -> None:
+    machine = MachineClock()
+    registry = await opened(file, machine)
+    await registry.register(registration("a", "/rd/1", lifetime_s=86400, updated_at=machine.now()))
+    machine.advance(10)
+    if step_first:  # and somebody is heard after it
+        machine.step_s = step_s
+    await registry.register(registration("b", "/rd/2", lifetime_s=86400, updated_at=machine.now()))
+    await registry.close()
+    machine.step_s = step_s
+    machine.advance(20)
+    again = await opened(file, machine)
+    assert again._memory.remaining_s("/rd/1") == pytest.approx(86400 - 30)
+    assert again._memory.remaining_s("/rd/2") == pytest.approx(86400 - 20)
+    await again.close()
+
+
+async def test_after_a_start_of_the_machine_the_wall_clock_counts(file: Path) -> None:
+    machine = MachineClock()
+    registry = await opened(file, machine)
+    await registry.register(registration("a", "/rd/1", lifetime_s=300, updated_at=machine.now()))
+    await registry.close()
+    machine.advance(100)
+    machine.boot, machine.up_s = "second", 5.0
+    again = await opened(file, machine)
+    assert again._memory.remaining_s("/rd/1") == pytest.approx(200)
+    await again.close()
+
+
+def test_the_system_tells_its_uptime() -> None:
+    clock = Clock()
+    first = clock.uptime()
+    second = clock.uptime()
+    assert first.boot == second.boot == Clock().uptime().boot
+    assert first.seconds <= second.seconds
+
+
 async def test_a_registration_without_an_end_has_none_after_a_restart(
     file: Path, clock: FakeClock
 ) -> None:
@@ -174,7 +233,8 @@ async def test_an_older_file_is_brought_up(file: Path, clock: FakeClock, version
         base.executescript(step)
     if version:
         base.execute(
-            "INSERT INTO registrations VALUES"
+            "INSERT INTO registrations (endpoint, location, address, secure, lifetime_s, version,"
+            " binding, queue_mode, links, parameters, registered_at, updated_at) VALUES"
             " ('old', '/rd/old', '192.0.2.1:5683', 0, 86400, '1.1', 'U', 0, ?, '{}', 1.0, 2.0)",
             (b"</3/0>",),
         )

@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 # Periods in which the delay of the loop is measured
 _PERIOD_S = 1.0
 _PERIODS = 60
+_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,23 @@ class Timing:
         return self.max_transmit_wait_s
 
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Uptime(NamedTuple):
+    """The time since the machine was started, sleep included.
+
+    boot: of this start, empty where the system does not tell. seconds: since then.
+    """
+
+    boot: str
+    seconds: float
+
+
 class Clock:
     """The time, as the server takes it."""
+
+    _boot: str | None = None  # of this start of the machine, once somebody has asked
 
     def monotonic(self) -> float:
         """Seconds that never jump: for lifetimes."""
@@ -48,6 +66,15 @@ class Clock:
     def now(self) -> float:
         """Seconds since 1970: for what people read."""
         return time.time()
+
+    def uptime(self) -> Uptime:
+        """The time that a restart of the server, and a step of the wall clock, leave alone."""
+        if self._boot is None:
+            try:
+                self._boot = _BOOT_ID.read_text().strip()
+            except OSError:
+                self._boot = ""
+        return Uptime(self._boot, time.clock_gettime(_CLOCK) if self._boot else 0.0)
 
 
 class FakeClock(Clock):
@@ -61,6 +88,9 @@ class FakeClock(Clock):
 
     def now(self) -> float:
         return self._now_s
+
+    def uptime(self) -> Uptime:
+        return Uptime("", 0.0)
 
     def advance(self, seconds: float) -> None:
         self._now_s += seconds

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..coap.folding import FoldedLog
-from ..coap.timing import Clock
+from ..coap.timing import Clock, Uptime
 from ..errors import RegistryError
 from .registration import ObjectLinks, Registration, RegistrationUpdate
 from .registry import MemoryRegistry, ObservationRecord
@@ -55,10 +55,14 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE registrations ADD COLUMN identity TEXT NOT NULL DEFAULT ''",
+    # The Uptime when it was written
+    "ALTER TABLE registrations ADD COLUMN boot TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE registrations ADD COLUMN uptime_s REAL NOT NULL DEFAULT 0",
 )
 _REGISTRATION = (
-    "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_UPDATED_AT = 11
 _NO_REGISTRATION = "DELETE FROM registrations WHERE endpoint = ?"
 _OBSERVATION = "INSERT OR REPLACE INTO observations VALUES (?, ?, ?)"
 _NO_OBSERVATION = "DELETE FROM observations WHERE endpoint = ? AND id = ?"
@@ -106,9 +110,8 @@ class SqliteRegistry:
             raise RegistryError("the registry is open already")
         self._loop = asyncio.get_running_loop()
         base, registrations, observations = await asyncio.to_thread(self._load)
-        now = self._clock.now()
-        for record in registrations:
-            remaining_s = record.updated_at + record.lifetime_s - now
+        for record, age_s in registrations:
+            remaining_s = record.lifetime_s - age_s
             remaining_s = max(min(remaining_s, record.lifetime_s), min(GRACE_S, record.lifetime_s))
             self._memory.restore(record, remaining_s)
         for observation in observations:
@@ -262,7 +265,7 @@ class SqliteRegistry:
         try:
             self.transactions += 1
             with base:
-                for statement, rows in _statements(changes):
+                for statement, rows in _statements(changes, self._clock.uptime()):
                     base.executemany(statement, rows)
         except (sqlite3.Error, OSError) as error:
             problem = RegistryError(f"{self.file} cannot be written: {error}")
@@ -280,7 +283,8 @@ class SqliteRegistry:
 
     def _load(
         self,
-    ) -> tuple[sqlite3.Connection, list[Registration], list[ObservationRecord]]:
+    ) -> tuple[sqlite3.Connection, list[tuple[Registration, float]], list[ObservationRecord]]:
+        """The file, the registrations with the seconds since they were heard of, observations."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
@@ -290,7 +294,8 @@ class SqliteRegistry:
         try:
             self._migrate(base)
             registrations = [
-                _registration(row) for row in base.execute("SELECT * FROM registrations")
+                (_registration(row), self._age_s(row))
+                for row in base.execute("SELECT * FROM registrations")
             ]
             observations = [
                 ObservationRecord(*row) for row in base.execute("SELECT * FROM observations")
@@ -304,6 +309,15 @@ class SqliteRegistry:
             base.close()
             raise
         return base, registrations, observations
+
+    def _age_s(self, row: tuple[Any, ...]) -> float:
+        """Seconds since a registration was heard of: the wall clock may have jumped meanwhile, and
+        counts only when the machine was started anew."""
+        boot, then_s = row[-2:]
+        uptime = self._clock.uptime()
+        if boot and boot == uptime.boot:
+            return uptime.seconds - float(then_s)
+        return self._clock.now() - float(row[_UPDATED_AT])
 
     def _migrate(self, base: sqlite3.Connection) -> None:
         # Whoever has the file locks it as long as it is open.
@@ -331,13 +345,13 @@ def _resolve(written: asyncio.Future[None], problem: Exception | None) -> None:
 
 
 def _statements(
-    changes: dict[Key, Registration | ObservationRecord | None],
+    changes: dict[Key, Registration | ObservationRecord | None], uptime: Uptime
 ) -> list[tuple[str, list[Any]]]:
     """The changes as statements, each with its rows."""
     found: dict[str, list[Any]] = {}
     for key, value in changes.items():
         if isinstance(value, Registration):
-            found.setdefault(_REGISTRATION, []).append(_row(value))
+            found.setdefault(_REGISTRATION, []).append((*_row(value), *uptime))
         elif value is not None:
             found.setdefault(_OBSERVATION, []).append(tuple(value))
         else:
@@ -380,6 +394,7 @@ def _registration(row: tuple[Any, ...]) -> Registration:
         registered_at,
         updated_at,
         identity,
+        *_,
     ) = row
     return Registration(
         endpoint=endpoint,
