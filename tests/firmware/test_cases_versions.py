@@ -22,6 +22,7 @@ from wire import (
     TLV,
     encode,
     segments,
+    BLOCK2,
     CHANGED,
     CON,
     CONTENT,
@@ -240,6 +241,13 @@ def test_version_attributes_in_an_observe():
     eq(codes(get(T + "/120", TLV, ("pmin=1",), observe=True)), expected)
     eq(codes(get(T + "/120", TLV, ("gt=5", "lt=1"), observe=True)), expected)
 
+    def composite(bench):
+        options = [(OBSERVE, 0), (URI_QUERY, b"pmin=1")]
+        paths = b'[{"n":"/3442/0/120"},{"n":"/3/0/0"}]'
+        return bench.ask(FETCH, "/", paths, format=SENML_JSON, options=options).code
+
+    eq(codes(composite), [BAD_REQUEST, BAD_REQUEST, CONTENT])
+
 
 def test_version_formats_of_a_read():
     single = T + "/120"
@@ -369,6 +377,22 @@ def test_depth_of_a_discover_is_that_many_levels_below():
     eq(links(bench, T + "/1120", 0), ["<%s/1120>;dim=2;pmin=1" % T])
     for depth in (1, 2, 3, None):
         eq(links(bench, T + "/1120", depth)[1:], ["<%s>" % path for path in one])
+
+
+def test_depth_of_a_discover_holds_for_every_block():
+    bench = made("1.2")
+    whole = bench.ask(GET, "/3442", accept=LINK, options=[(URI_QUERY, b"depth=3")]).payload
+    got = b""
+    number = 0
+    more = True
+    while more:
+        options = [(URI_QUERY, b"depth=3"), (BLOCK2, number << 4 | 2)]
+        answer = bench.ask(GET, "/3442", accept=LINK, options=options)
+        got += answer.payload
+        more = answer.uint(BLOCK2) & 8
+        number += 1
+    assert number > 3
+    eq(got, whole)
 
 
 def test_depth_of_a_discover_is_one_digit_up_to_3():
