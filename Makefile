@@ -80,7 +80,7 @@ soak: setup ## a simulated month of a registered client (ARGS="--seed 2")
 differential: setup ## 10,000 random trees through every codec of firmware and host (ARGS="--seed 2")
 	$(PYTHON_BIN) tests/differential/run.py $(ARGS)
 
-interop: setup ## against aiocoap, libcoap and node-coap, fetched where needed (MICROCOAPY=path: it too)
+interop: setup ## against aiocoap, libcoap, node-coap, Californium and Leshan, fetched where needed (MICROCOAPY=path: it too)
 	@tests/interop/fetch.sh
 	$(PYTHON_BIN) -m pytest tests/interop -m "slow or not slow" $(PYTEST_ARGS)
 

@@ -100,6 +100,13 @@ async def test_rfc7959_2_9_3_libcoap_is_told_that_it_is_too_large(
     assert (await host.status()).coap.uploads == 0
 
 
+async def test_rfc7959_2_9_2_libcoap_is_told_that_blocks_are_missing(
+    host: Server, client: CoapClient
+) -> None:
+    assert "4.08" in await client.register("middle", MANY_LINKS, "-b", "3,64")
+    assert await host.registrations() == []
+
+
 async def test_rfc7252_5_8_and_5_4_1_what_libcoap_may_not_ask(
     host: Server, client: CoapClient
 ) -> None:
