@@ -197,7 +197,11 @@ def test_f_22_a_long_answer_comes_in_blocks():
 
 
 def test_f_22_a_read_that_fails_later_is_an_error():
-    for failure, code in ((Lwm2mError(0xA3), 0xA3), (ValueError("x"), 0xA0)):
+    for failure, code in (
+        (Lwm2mError(0x83), 0x83),
+        (MemoryError(), 0xA3),
+        (ValueError("x"), 0xA0),
+    ):
         bench = made()
         asked(bench, GET, segments(SLOW + "/0") + [(ACCEPT, TEXT)])
         bench.slow.failure = failure

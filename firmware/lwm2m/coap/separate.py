@@ -130,6 +130,9 @@ class SeparateResponse:
         except Lwm2mError as e:
             code = e.args[0] if e.args else _BAD_REQUEST
             exchange.deferred = None
+        except MemoryError:
+            code = _UNAVAILABLE
+            exchange.deferred = None
         except Exception as e:
             sys.print_exception(e)
             code = _INTERNAL
