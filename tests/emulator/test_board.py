@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from lwm2m_host import Registered, Server
+from lwm2m_host.checkout import find_micropython
 
-from boards.emulator.emulator import ROOT, Emulator, EmulatorError, missing
+from boards.emulator.emulator import FROZEN, ROOT, Emulator, EmulatorError, missing
 from tests.emulator.conftest import ENDPOINT, PATIENCE_S, Deploy
 
 pytestmark = pytest.mark.slow
@@ -197,6 +198,24 @@ async def test_memory_of_the_board_is_told_by_the_command(
     assert 200_000 < told["total"] < 264 * 1024
     assert 20_000 < told["took"] < 60_000
     assert told["stages"]["registered"]["largest"] > 50_000
+
+
+async def test_program_that_derives_and_overrides_runs_with_the_frozen_package(tmp_path: Path):
+    """tests/host/test_board_ways.py has it in the other ways."""
+    reason = missing(FROZEN)
+    if reason:
+        pytest.skip(reason)
+    program = ROOT / "tests" / "host" / "allowed_program.py"
+    plain = await asyncio.create_subprocess_exec(
+        *(find_micropython(32), program),
+        env={"MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    expected, _ = await plain.communicate()
+    assert expected.startswith(b"asked")
+    async with Emulator(tmp_path / "board", image=FROZEN) as board:
+        said = await mpremote(board, "run", str(program))
+    assert said.replace("\r\n", "\n") == expected.decode()
 
 
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path):

@@ -445,3 +445,31 @@ def test_programs_in_terms_of_the_packed_package_keep_their_lines(packed: Packed
         ast.parse(found)
         changed += found != text
     assert changed
+
+
+def test_no_class_of_the_tests_has_two_names_that_are_one_in_the_packed_package(
+    packed: Packed,
+) -> None:
+    """Names share a new one where no class of the package has both; a test's class may."""
+    attributes = packed.map["attributes"]
+    collisions = []
+    for folder in ("firmware", "soak", "fuzz", ""):
+        for path in (ROOT / "tests" / folder).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    new: dict[str, str] = {}
+                    for name in sorted(_names_of(node)):
+                        other = new.setdefault(attributes.get(name, name), name)
+                        if other != name:
+                            collisions.append(f"{path.name}: {node.name}: {other}, {name}")
+    assert not collisions, "rename one of each"
+
+
+def _names_of(node: ast.ClassDef) -> set[str]:
+    """The attributes that a class gives its objects."""
+    found = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Attribute(ast.Name("self"), name):
+                found.add(name)
+    return found

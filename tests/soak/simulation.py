@@ -275,7 +275,7 @@ class Server:
         options = parse(data)[0]
         if data[1] != 2:
             simulation.fail(f"an unexpected request {data[1]}")
-        self.forget()
+        self.drop_old()
         for number, value in options:
             if number == 15 and value[:3] == b"ep=":
                 self.registers += 1
@@ -462,7 +462,7 @@ class Server:
         # The number goes on, as that of a server that names its registrations by chance would
         self.location += 1000
 
-    def forget(self):
+    def drop_old(self):
         """Drop a registration whose lifetime is over."""
         if self.location and self.simulation.now > self.expires and self.expires:
             self.expires = 0
@@ -478,7 +478,7 @@ class Server:
     def act(self):
         """What the server does of its own: returns when it wants to be asked again."""
         now = self.simulation.now
-        self.forget()
+        self.drop_old()
         if now >= self.next_read:
             self.next_read += READ_EVERY
             self.reads += 1
