@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiocoap import CON, Context, Message
+from aiocoap import Message
 from aiocoap.error import ObservationCancelled
-from aiocoap.numbers.codes import CHANGED, CREATED, DELETE, GET, NOT_FOUND, POST, PUT, Code
-from aiocoap.resource import PathCapable, Resource
+from aiocoap.numbers.codes import DELETE, GET, NOT_FOUND, POST, PUT
 from lwm2m_host.testing.unix import UnixDevice
 
 from tests.integration.peer import Peer
+from tests.interop.aiocoap_server import Aiocoap, aiocoap_server
 from tests.interop.peers import PATIENCE_S, Program, libcoap
-from tests.ports import free_port
 
 REPORTING = Path(__file__).parents[1] / "integration" / "devices" / "reporting.py"
 PLACE = ("3303", "0", "5700")
@@ -54,56 +53,13 @@ async def start(width: int, tmp_path: Path) -> AsyncIterator[Any]:
 # --- aiocoap --------------------------------------------------------------------------------
 
 
-class Registering(Resource, PathCapable):
-    """Says yes to every Register and Update, and remembers where they come from."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.remote: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    async def render(self, request: Message) -> Message:
-        if not self.remote.done():
-            self.remote.set_result(request.remote)
-        if request.opt.uri_path == ("rd",):
-            return Message(code=CREATED, location_path=("rd", "1"))
-        return Message(code=CHANGED)
-
-
-class Aiocoap:
-    """aiocoap's context as a server, and what it asks the device."""
-
-    def __init__(self, context: Context, remote: Any) -> None:
-        self.context = context
-        self.remote = remote
-
-    def request(self, code: Code, path: tuple[str, ...], **fields: Any) -> Any:
-        message = Message(code=code, _mtype=CON, uri_path=path, **fields)
-        message.remote = self.remote
-        return self.context.request(message)
-
-    async def change(self, rid: str, args: str = "") -> None:
-        answer = await self.request(
-            POST, (CONTROL, "0", rid), payload=args.encode(), content_format=TEXT
-        ).response
-        assert answer.code.is_successful()
-
-
 Observed = tuple[Aiocoap, UnixDevice]
 
 
 @pytest.fixture
 async def observed(start: Any) -> AsyncIterator[Observed]:
-    site = Registering()
-    port = free_port()
-    context = await Context.create_server_context(
-        site, bind=("127.0.0.1", port), transports=["simplesocketserver"]
-    )
-    device = await start(f"coap://127.0.0.1:{port}")
-    async with asyncio.timeout(PATIENCE_S):
-        remote = await site.remote
-    await device.wait_output("event registered", PATIENCE_S)
-    yield Aiocoap(context, remote), device
-    await context.shutdown()
+    async with aiocoap_server(start) as found:
+        yield found
 
 
 async def following(asked: Any, count: int) -> list[Message]:
