@@ -129,6 +129,7 @@ class Everything(Object):
     long = "0123456789" * 40
     big = Pattern(5000)
     absent = None
+    sink = None
     # Changes made, in all instances
     effects = [0]  # noqa: RUF012 - shared on purpose
 

@@ -37,6 +37,7 @@ from wire import (
     ACK,
     BLOCK1,
     BLOCK2,
+    CHANGED,
     CON,
     CONTENT,
     CONTENT_FORMAT,
@@ -345,7 +346,8 @@ class Fuzzer:
 
     def notifies(self, kind, data):
         """Whether this response is a notification."""
-        if kind == ACK:
+        # A separate response may have the token of an observation, an empty one too.
+        if kind == ACK or data[1] == CHANGED:
             return False
         if option(data, OBSERVE) is None and (kind != CON or token_of(data) not in self.observed):
             return False
