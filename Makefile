@@ -15,7 +15,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files pack pack-tests rom test test-matrix slow lint format bench clients fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files pack pack-tests rom rom-tests test test-matrix slow lint format bench clients fuzz soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -62,14 +62,18 @@ format: setup ## let ruff fix and format everything
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup mpy-files pack-tests ## measure speed, memory and sizes
+bench: setup mpy-files pack-tests rom-tests ## measure speed, memory and sizes
 	$(PYTHON_BIN) tests/benchmarks/bench.py
 
 clients: setup mpy-files ## 1,000 real clients in the unix port, registered and observed: what the server takes (ARGS="--clients 200")
 	$(PYTHON_BIN) tests/benchmarks/host_clients.py $(ARGS)
 
-slow: setup ## the slow tests: a network at its worst, a power cut at each write, a board with a cable, the emulated RP2040
+slow: setup ## the slow tests: a network at its worst, a power cut at each write, a board with a cable, the emulated RP2040, the package in ROM
 	$(PYTHON_BIN) -m pytest tests/integration tests/host tests/emulator -m slow $(PYTEST_ARGS)
+	@for version in 1.25.0 1.26.1; do \
+		$(MAKE) --no-print-directory rom-tests ROM_VERSION=$$version && MP_SOURCE=rom MP_ROM=$$version \
+		$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) tests/firmware $(PYTEST_ARGS) || exit; \
+	done
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")
 	$(PYTHON_BIN) -m tests.fuzz.run $(ARGS)

@@ -32,6 +32,7 @@ from lwm2m_host.reporting.observation import Observation
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from sizes import sizes
 
 ENDPOINT = "urn:dev:os:emulator"
 TEMPERATURE = "/3303/0/5700"
@@ -344,6 +345,12 @@ async def compare(way: Way, results: Results, on_step: Callable[[Step], None]) -
         await run.step("blocks", run.blocks)
         await run.step("send", run.sent)
         results.take_used(way, await run.heaps())
+    if way.image == ROM:
+        (plain_ram, plain_flash), (ram, flash) = (
+            sizes(image.with_suffix(".elf")) for image in (PLAIN, ROM)
+        )
+        results.metrics[f"rp2040.{way.name}.static_bytes"] = ram - plain_ram
+        results.metrics[f"rp2040.{way.name}.flash_bytes"] = flash - plain_flash
 
 
 def heap_table(results: Results) -> Table:
@@ -364,6 +371,7 @@ def heap_table(results: Results) -> Table:
     for key, title in (
         ("heap_bytes", "taken by the client"),
         ("after_use.heap_bytes", "taken after use"),
+        ("static_bytes", "taken outside of the heap"),
         ("import_ms", "loading, ms"),
         ("read_ms", "a read, ms"),
     ):

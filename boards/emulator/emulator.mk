@@ -23,3 +23,4 @@ emulate-all: emulator-images ## compare on it the ways in which a board can have
 emulator-images: setup
 	@boards/emulator/runner.sh
 	@boards/emulator/build.sh
+	@boards/emulator/rom.sh

@@ -23,6 +23,8 @@ import observe_bench
 from device_runs import (
     MPY,
     PACKED,
+    ROM,
+    ROM_INTERPRETER,
     ROOT,
     SCRIPTS,
     BenchError,
@@ -57,6 +59,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "packed.min_heap.cycle.kb": ("<=", 46),
     "packed.import_ratio": ("<=", 0.35),
     "packed.serve_read.ratio": (">=", 0.97),
+    "rom.serve_read.ratio": (">=", 0.97),
     "serve_read.garbage_bytes": ("<=", 192),
     "serve_read.echo_ratio": (">=", 0.3),
     "block.up.blocks_per_s": (">=", 500),
@@ -73,6 +76,7 @@ TARGETS: dict[str, tuple[str, float]] = {
 }
 
 SPEED_HEAP = "256k"  # that of an RP2040
+ROM_HEAP = "512k"  # the same at 64 bits
 SPEED_ROUNDS = 7
 SPEED_ROUND_S = 0.4
 WINDOW = 8
@@ -260,6 +264,30 @@ def measure_packed(metrics: Metrics) -> None:
         metrics["packed.serve_read.ratio"] = statistics.median(ratios)
 
 
+def measure_rom(metrics: Metrics) -> None:
+    """rom.*: the package in ROM against its plain modules, in turns, by one interpreter of 64 bits.
+
+    What it takes of a board's memory is measured on the emulated RP2040.
+    """
+    if not ROM_INTERPRETER.exists():
+        raise BenchError("no MicroPython with the package in ROM: make rom-tests")
+    with (
+        Peer() as plain,
+        Peer() as rom,
+        running("serve", plain.uri, heap=ROM_HEAP, interpreter=ROM_INTERPRETER) as device,
+        running(
+            "serve", rom.uri, heap=ROM_HEAP, modules=ROM, interpreter=ROM_INTERPRETER
+        ) as rom_device,
+    ):
+        plain.expect(device, POST)
+        rom.expect(rom_device, POST)
+        ratios = []
+        for _ in range(SPEED_ROUNDS):
+            before = throughput(plain, WINDOW)
+            ratios.append(2 * throughput(rom, WINDOW) / (before + throughput(plain, WINDOW)))
+        metrics["rom.serve_read.ratio"] = statistics.median(ratios)
+
+
 def measure_endurance(metrics: Metrics) -> None:
     """fuzz.* and soak.*: what `make fuzz` and `make soak` have found for this very firmware.
 
@@ -317,6 +345,7 @@ def main() -> int:
         measure_footprint(metrics)
         measure_min_heap(metrics)
         measure_packed(metrics)
+        measure_rom(metrics)
         measure_garbage(metrics)
         measure_speed(metrics)
         metrics.update(block_bench.measure())

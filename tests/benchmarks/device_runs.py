@@ -16,8 +16,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MPY = ROOT / "build" / "mpy"
 PACKED = ROOT / "build" / "packed"
+ROM = ROOT / "build" / "rom" / "1.25.0"
 SCRIPTS = ROOT / "build" / "bench"
 INTERPRETER = ROOT / "build" / "micropython" / "mp32"
+ROM_INTERPRETER = ROOT / "build" / "unix" / "rom-1.25.0" / "micropython"
 
 
 class BenchError(Exception):
@@ -47,13 +49,14 @@ def prepare() -> None:
 
 
 def start(
-    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY
-) -> subprocess.Popen[str]:
+    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY,
+    interpreter: Path = INTERPRETER,
+) -> subprocess.Popen[str]:  # fmt: skip
     """Start a program with the firmware in `modules`; end it with `stop`."""
     return subprocess.Popen(
-        [INTERPRETER, "-X", f"heapsize={heap}", "-m", script, *arguments],
+        [interpreter, "-X", f"heapsize={heap}", "-m", script, *arguments],
         cwd=modules,
-        env={**os.environ, "MICROPYPATH": "../bench"},
+        env={**os.environ, "MICROPYPATH": os.path.relpath(SCRIPTS, modules)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -70,10 +73,11 @@ def stop(process: subprocess.Popen[str]) -> str:
 
 @contextlib.contextmanager
 def running(
-    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY
-) -> Iterator[subprocess.Popen[str]]:
+    script: str, *arguments: str, heap: str = "4m", modules: Path = MPY,
+    interpreter: Path = INTERPRETER,
+) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
     """A program while it runs; what it has printed is added to what goes wrong."""
-    process = start(script, *arguments, heap=heap, modules=modules)
+    process = start(script, *arguments, heap=heap, modules=modules, interpreter=interpreter)
     try:
         yield process
     except Exception as problem:
