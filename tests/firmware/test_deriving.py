@@ -9,7 +9,7 @@ from testing import eq, raises
 import lwm2m.client as client_module
 from lwm2m import codes
 from lwm2m.client import Client
-from lwm2m.clock import Clock
+from lwm2m.clock import Clock, Deadline
 from lwm2m.errors import Lwm2mError
 from lwm2m.formats.senml_cbor import SenmlCbor
 from lwm2m.formats.text import Text
@@ -20,6 +20,11 @@ from lwm2m.transport.udp import Udp
 from lwm2m.types import FLOAT, INT, R
 
 IN_ROM = codes.__file__.startswith("build/rom/")
+
+
+FOR_PROGRAMS = (
+    Client, Clock, Lwm2mError, Text, SenmlCbor, Object, Device, Temperature, Humidity, Udp,
+)  # fmt: skip
 
 
 class Probe(Object):
@@ -51,7 +56,7 @@ class Both(Corrected, Probe):
 
 def classes():
     """Every class that the modules of this test have."""
-    given = [Clock, Lwm2mError, Text, SenmlCbor, Object, Device, Temperature, Humidity, Udp]
+    given = list(FOR_PROGRAMS)
     for name in dir(client_module):
         value = getattr(client_module, name)
         if name[0] != "_" and isinstance(value, type) and value not in given:
@@ -59,16 +64,33 @@ def classes():
     return given
 
 
-def test_any_class_can_be_derived_of():
+def test_classes_for_programs_can_be_derived_of_and_no_other_in_rom():
     count = 0
     for base in classes():
-        derived = type("Derived", (base,), {"of_derived": 1})
+        try:
+            derived = type("Derived", (base,), {"of_derived": 1})
+        except TypeError:
+            assert IN_ROM and base not in FOR_PROGRAMS, base
+            continue
         gc.collect()
         assert issubclass(derived, base)
         eq(derived.of_derived, 1)
         assert not hasattr(base, "of_derived"), base
         count += 1
     assert count > 8, count
+
+
+def test_class_in_rom_says_that_no_class_can_derive_of_it():
+    def derive():
+        class Wrong(Deadline):
+            pass
+
+    if IN_ROM:
+        eq(str(raises(TypeError, derive)), "no class can derive of one that is in ROM")
+    deadline = Deadline(Clock())
+    assert type(deadline) is Deadline and "Deadline" in repr(deadline)
+    deadline.after(5)
+    eq(deadline.ms, 5)
 
 
 def test_derived_objects_are_served():

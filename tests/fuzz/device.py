@@ -185,12 +185,14 @@ class Limited(Temperature):
     LIMIT = 6  # instances that servers may create
 
 
-class Wrapping(lwm2m.reporting.scheduler.Reporting):
-    """Sequence numbers that wrap before long (RFC 7641 §4.4)."""
+_Reporting = lwm2m.reporting.scheduler.Reporting
 
-    def __init__(self, registration):
-        super().__init__(registration)
-        self.number = 0xFFFFC0
+
+def wrapping(registration):
+    """A Reporting whose sequence numbers wrap before long (RFC 7641 §4.4)."""
+    reporting = _Reporting(registration)
+    reporting.number = 0xFFFFC0
+    return reporting
 
 
 class Board(Device):
@@ -241,7 +243,7 @@ class Subject:
         for name in sys.modules:
             if name.startswith("lwm2m.") and hasattr(sys.modules[name], "sys"):
                 sys.modules[name].sys = self.witness
-        lwm2m.reporting.scheduler.Reporting = Wrapping
+        lwm2m.reporting.scheduler.Reporting = wrapping
         self.time = Time(self.clock)
         lwm2m.reporting.storing.time = lwm2m.objects.device.time = self.time
         # One message in flight, or two

@@ -20,7 +20,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from .source import Function, Module, arguments, targets
+from ..modules import package_modules
+from .source import Function, Module, arguments, read, targets
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -100,6 +101,19 @@ def documented(root: Path) -> set[str]:
                 for groups in _NAME.findall(code):
                     found.update(_WORD.findall(" ".join(groups)))
     return found
+
+
+def derivable(firmware: Path) -> set[str]:
+    """The classes of which programs may derive: those that are public, and their bases."""
+    modules = read(package_modules(firmware), firmware.parent)
+    found = _exposed(modules, public(modules, documented(firmware.parent)))
+    transports = [module for module in modules.values() if module.room == "transport"]
+    return found | {
+        name
+        for module in transports
+        for name, node in module.tops.items()
+        if isinstance(node, ast.ClassDef)
+    }
 
 
 def documents(root: Path) -> list[Path]:

@@ -23,6 +23,7 @@ from .. import building as compiling
 from ..errors import BuildError
 from ..pack import __main__ as pack_command
 from ..pack import building
+from ..pack import names as naming
 from ..pack.packing import Packed, pack
 from . import source
 from .source import NAME, Tools, Writer
@@ -87,7 +88,11 @@ def make(root: Path, tree: Path, out: Path, *, replaceable: bool = False) -> Mad
         tools.escape(string): string for string in {*_strings(text), called, *packed.aliases}
     }
     frozen = source.without_odd_constants(frozen, strings)
-    writer = Writer(ast.parse(text), frozen, name, tools, refuse, replaceable=replaceable)
+    others = [text for path, text in packed.files.items() if path != core]
+    in_ram = naming.derivable(firmware) | source.asked_for([text, *others])
+    writer = Writer(
+        ast.parse(text), frozen, name, tools, in_ram, refuse, replaceable=replaceable
+    )
     aliases = {name: name in packed.of for name in packed.aliases}
     code = writer.write(aliases, packed.id)
     number = f"MICROPY_MAKE_VERSION({', '.join(map(str, version))})"

@@ -13,7 +13,7 @@ import importlib.util
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -48,7 +48,6 @@ ATTRIBUTES = {"time.ticks_ms": "mp_time_ticks_ms_obj"}
 EXCEPTIONS = ("Exception", "IndexError", "KeyError", "OSError", "RuntimeError", "TypeError",
               "ValueError")  # fmt: skip
 _CHANGES = ("clear", "pop", "popitem", "setdefault", "update")
-GROUP = 32  # classes that share what they do: an index of theirs is a byte
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Refuse = Callable[[int, str], NoReturn]
@@ -214,12 +213,33 @@ def names_to_declare(text: str, unescape: Mapping[str, str]) -> list[str]:
     return sorted(name for name in found if not name.isidentifier())
 
 
+def asked_for(texts: Iterable[str]) -> set[str]:
+    """The classes in these programs that have to be of the type `type`: those that are the second
+    argument of isinstance, that are caught, that call super, or of which a class outside of the
+    first program derives."""
+    found: set[str] = set()
+    for number, text in enumerate(texts):
+        for node in ast.walk(ast.parse(text)):
+            match node:
+                case ast.Call(ast.Name("isinstance" | "issubclass"), [_, kinds]):
+                    found.update(n.id for n in ast.walk(kinds) if isinstance(n, ast.Name))
+                case ast.ExceptHandler(type=ast.expr() as kinds):
+                    found.update(n.id for n in ast.walk(kinds) if isinstance(n, ast.Name))
+                case ast.ClassDef():
+                    inner = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+                    if any(n.id == "super" for n in inner):
+                        found.add(node.name)
+                    if number:
+                        found.update(n.id for n in node.bases if isinstance(n, ast.Name))
+    return found
+
+
 # --- the module -------------------------------------------------------------------------------
 
 
 class Writer:
-    """Writes the C of one packed module. refuse: told the line of what cannot be constant.
-    replaceable: a copy of the globals can be taken into RAM, for tests."""
+    """Writes the C of one packed module. in_ram: classes of which programs may derive, and what
+    `asked_for` finds. refuse: told the line of what cannot be constant. replaceable: a copy of the globals can be taken into RAM, for tests."""
 
     def __init__(
         self,
@@ -227,6 +247,7 @@ class Writer:
         frozen: str,
         name: str,
         tools: Tools,
+        in_ram: Collection[str],
         refuse: Refuse,
         *,
         replaceable: bool = False,
@@ -236,13 +257,16 @@ class Writer:
         self._name = name
         self._values = Values(tools.escape)
         self._escape = tools.escape
+        self._in_ram = in_ram
         self._refuse = refuse
         self._replaceable = replaceable
         self._special: dict[str, bool] = {}
         self._dictionaries = 0  # that are filled while the program runs
         self._lists = 0  # the same
         self._pointers: dict[str, str] = {}  # to classes
-        self._classes: list[str] = []  # what ROM_CLASS takes of each
+        self._fields: list[str] = []  # of the classes in RAM
+        self._classes: list[str] = []  # their values
+        self.constant: list[str] = []  # classes that are not in RAM
         self.globals: dict[str, str] = {}
 
     @property
@@ -262,12 +286,9 @@ class Writer:
         self.globals["of_build"] = "MP_ROM_PTR(&rom_of_build_obj)"
         self.globals["__init__"] = "MP_ROM_PTR(&rom_init_obj)"
         self._values.dictionary("rom_globals", self.globals, constant="ROM_CONST")
-        groups = range(0, len(self._classes), GROUP)
-        for group, first in enumerate(groups):
-            rows = self._classes[first : first + GROUP]
-            self._values.lines.append(
-                f"ROM_CLASSES({group}, {len(rows)}) = {{{{\n" + "\n".join(rows) + "\n}, {NULL}};"
-            )
+        self._values.lines.append(
+            "static rom_classes_t rom_classes = {\n" + "\n".join(self._classes) + "\n};"
+        )
         lines = [
             f"    {{MP_QSTR_{self._escape(name)}, {'true' if rom else 'false'}}},"
             for name, rom in sorted(aliases.items())
@@ -275,22 +296,13 @@ class Writer:
         replaced = {"NAME": NAME, "MODULE": self._name, "BUILD": build}
         replaced["DICTIONARIES"] = str(max(1, self._dictionaries))
         replaced["LISTS"] = str(max(1, self._lists))
-        replaced["SHARED"] = ", ".join(f"rom_classes_{n}.shared" for n, _ in enumerate(groups))
         replaced["REPLACEABLE"] = str(int(self._replaceable))
         replaced["ALIASES"] = "\n".join(lines)
         head, tail = _HEAD, _TAIL
         for key, value in replaced.items():
             head, tail = head.replace(f"@{key}@", value), tail.replace(f"@{key}@", value)
-        counts = [len(self._classes[first : first + GROUP]) for first in groups]
-        structs = [
-            f"typedef struct {{ rom_class_t classes[{n}]; const void *shared[9]; }} "
-            f"rom_classes_{n}_t;"
-            for n in sorted(set(counts))
-        ]
-        structs += [
-            f"static rom_classes_{n}_t rom_classes_{group};" for group, n in enumerate(counts)
-        ]
-        middle = _MIDDLE.replace("@MODULE@", self._name).replace("@STRUCTS@", "\n".join(structs))
+        fields = "\n".join(self._fields)
+        middle = _MIDDLE.replace("@MODULE@", self._name).replace("@FIELDS@", fields)
         body = "\n".join(self._values.lines)
         return "\n".join([head, self._frozen, middle, body, tail])
 
@@ -429,12 +441,23 @@ class Writer:
         parent = "NULL"
         if base is not None:
             parent = self._pointers.get(base, f"&mp_type_{base}")
-        group, place = divmod(len(self._classes), GROUP)
-        self._classes.append(
-            f"    ROM_CLASS({group}, {place}, MP_QSTR_{self._escape(node.name)}, {flags}, "
-            f"{2 if base else 0}, &rom_dict_{name}, {parent}),"
-        )
-        self._pointers[node.name] = f"&rom_classes_{group}.classes[{place}]"
+        mine = f"MP_QSTR_{self._escape(node.name)}, {flags}, {2 if base else 0}, &rom_dict_{name}"
+        closed = base is None or base in self.constant
+        if closed and node.name not in self._in_ram:
+            self.constant.append(node.name)
+            self._values.lines.append(
+                f"static const rom_closed_t rom_class_{node.name} = ROM_CLOSED({mine}, {parent});"
+            )
+            self._pointers[node.name] = f"&rom_class_{node.name}"
+        else:
+            field = f"{node.name}_class"
+            kind = "derived" if base else "class"
+            self._fields.append(f"    rom_{kind}_t {field};")
+            row = f"ROM_CLASS({field}, {mine})"
+            self._classes.append(
+                f"    .{field} = {{{row}, {parent}}}," if base else f"    .{field} = {row},"
+            )
+            self._pointers[node.name] = f"&rom_classes.{field}"
         self.globals[node.name] = f"MP_ROM_PTR({self._pointers[node.name]})"
 
     def _decorated(self, node: Function, function: str, accessors: dict[str, list[str]]) -> str:
@@ -531,16 +554,14 @@ extern const mp_obj_module_t mp_module_socket;
     const byte *code;
 _Static_assert(offsetof(mp_obj_fun_bc_t, extra_args) == 4 * sizeof(void *), "functions");
 
-// Classes are in RAM, since deriving of one marks it: each has its own dictionary and parent, and
-// the slots behind the last one of a group are for all of them. An index counts from `dict`.
+// The head of a class, as mp_obj_type_t has it
 typedef struct {
     mp_obj_base_t base;
     uint16_t flags;
     uint16_t name;
     uint8_t make_new, print, call, unary_op, binary_op, attr, subscr, iter, buffer, protocol,
         parent, locals_dict;
-    const void *its_dict;
-    const void *its_parent;
+    const void *slots[1];
 } rom_class_t;
 #define ROM_SAME(mine, slot) \\
     _Static_assert(offsetof(rom_class_t, mine) == offsetof(mp_obj_type_t, slot), "classes")
@@ -558,19 +579,83 @@ ROM_SAME(buffer, slot_index_buffer);
 ROM_SAME(protocol, slot_index_protocol);
 ROM_SAME(parent, slot_index_parent);
 ROM_SAME(locals_dict, slot_index_locals_dict);
-ROM_SAME(its_dict, slots);
+ROM_SAME(slots, slots);
 #define ROM_FLAGS (MP_TYPE_FLAG_EQ_NOT_REFLEXIVE | MP_TYPE_FLAG_EQ_CHECKS_OTHER_TYPE \\
     | MP_TYPE_FLAG_EQ_HAS_NEQ_TEST | MP_TYPE_FLAG_ITER_IS_GETITER \\
     | MP_TYPE_FLAG_INSTANCE_TYPE | MP_TYPE_FLAG_IS_SUBCLASSED)
-#define ROM_CLASSES(group, count) static rom_classes_##count##_t rom_classes_##group
-#define ROM_SLOT(group, place, n) ((sizeof(rom_classes_##group.classes) - (place) \\
-    * sizeof(rom_class_t) - offsetof(rom_class_t, its_dict)) / sizeof(void *) + 1 + (n))
-#define ROM_CLASS(group, place, its_name, its_flags, parent_at, dict, base) {{&mp_type_type}, \\
-    its_flags, its_name, ROM_SLOT(group, place, 0), ROM_SLOT(group, place, 1), \\
-    ROM_SLOT(group, place, 2), ROM_SLOT(group, place, 3), ROM_SLOT(group, place, 4), \\
-    ROM_SLOT(group, place, 5), ROM_SLOT(group, place, 6), ROM_SLOT(group, place, 7), \\
-    ROM_SLOT(group, place, 8), 0, parent_at, 1, dict, base}
-@STRUCTS@
+
+// Classes of which programs may derive are in RAM, since that marks a class: each has its own
+// dictionary and parent; the slots behind the last of them are for all. An index counts words from
+// the slots of its class.
+typedef struct {
+    rom_class_t head;
+    const void *parent;
+} rom_derived_t;
+typedef struct {
+@FIELDS@
+    const void *shared[9];
+} rom_classes_t;
+static rom_classes_t rom_classes;
+#define ROM_AT(field) (offsetof(rom_classes_t, field) + offsetof(rom_class_t, slots))
+#define ROM_SLOT(field, n) \\
+    ((offsetof(rom_classes_t, shared) - ROM_AT(field)) / sizeof(void *) + 1 + (n))
+_Static_assert(sizeof(rom_classes_t) / sizeof(void *) < 255, "an index is a byte");
+#define ROM_CLASS(field, its_name, its_flags, parent_at, dict) {{&mp_type_type}, \\
+    its_flags, its_name, ROM_SLOT(field, 0), ROM_SLOT(field, 1), ROM_SLOT(field, 2), \\
+    ROM_SLOT(field, 3), ROM_SLOT(field, 4), ROM_SLOT(field, 5), ROM_SLOT(field, 6), \\
+    ROM_SLOT(field, 7), ROM_SLOT(field, 8), 0, parent_at, 1, {dict}}
+
+// The others are constant, and no class can derive of them: that is what their own type is for,
+// which is made of `type`.
+static struct {
+    rom_class_t head;
+    const void *slots[7];
+} rom_type;
+typedef struct {
+    rom_class_t head;
+    const void *slots[10];
+} rom_closed_t;
+#define ROM_CLOSED(its_name, its_flags, parent_at, dict, parent) { \\
+    {{(const mp_obj_type_t *)&rom_type}, \\
+    its_flags, its_name, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, parent_at, 1, {dict}}, {parent, \\
+    &rom_make_new, &rom_print, &rom_call, &rom_unary, &rom_binary, &rom_attr, &rom_subscr, \\
+    &rom_iter, &rom_buffer}}
+
+// What a class does is static in objtype.c: the slots that all share have it.
+static mp_obj_t rom_make_new(const mp_obj_type_t *type, size_t n, size_t k, const mp_obj_t *args) {
+    return ((mp_make_new_fun_t)rom_classes.shared[0])(type, n, k, args);
+}
+static void rom_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    ((mp_print_fun_t)rom_classes.shared[1])(print, self, kind);
+}
+static mp_obj_t rom_call(mp_obj_t self, size_t n, size_t k, const mp_obj_t *args) {
+    return ((mp_call_fun_t)rom_classes.shared[2])(self, n, k, args);
+}
+static mp_obj_t rom_unary(mp_unary_op_t op, mp_obj_t self) {
+    return ((mp_unary_op_fun_t)rom_classes.shared[3])(op, self);
+}
+static mp_obj_t rom_binary(mp_binary_op_t op, mp_obj_t left, mp_obj_t right) {
+    return ((mp_binary_op_fun_t)rom_classes.shared[4])(op, left, right);
+}
+static void rom_attr(mp_obj_t self, qstr name, mp_obj_t *dest) {
+    ((mp_attr_fun_t)rom_classes.shared[5])(self, name, dest);
+}
+static mp_obj_t rom_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
+    return ((mp_subscr_fun_t)rom_classes.shared[6])(self, index, value);
+}
+static mp_obj_t rom_iter(mp_obj_t self, mp_obj_iter_buf_t *buf) {
+    return ((mp_getiter_fun_t)rom_classes.shared[7])(self, buf);
+}
+static mp_int_t rom_buffer(mp_obj_t self, mp_buffer_info_t *info, mp_uint_t flags) {
+    return ((mp_buffer_fun_t)rom_classes.shared[8])(self, info, flags);
+}
+static mp_obj_t rom_no_type(const mp_obj_type_t *type, size_t n, size_t k, const mp_obj_t *args) {
+    if (n == 1) {
+        return MP_OBJ_FROM_PTR(mp_obj_get_type(args[0]));
+    }
+    mp_raise_TypeError(MP_ERROR_TEXT("no class can derive of one that is in ROM"));
+}
+
 extern ROM_CONST mp_obj_dict_t rom_globals;
 extern const mp_obj_fun_builtin_fixed_t rom_init_obj;
 extern const mp_obj_fun_builtin_fixed_t rom_find_obj, rom_of_build_obj;
@@ -614,22 +699,27 @@ static void rom_replace(void) {
 
 // Called by the import of this module, which the package imports first
 static mp_obj_t rom_init(void) {
-    static const void **const shared[] = {@SHARED@};
-    if (!shared[0][0]) {
-        // What a class does is static in objtype.c: asked of a class that is made for that.
+    if (!rom_classes.shared[0]) {
+        // Asked of a class that is made for that
         const mp_obj_type_t *made = MP_OBJ_TO_PTR(
             mp_obj_new_type(MP_QSTR_, mp_const_empty_tuple, mp_obj_new_dict(0)));
-        for (size_t i = 0; i < MP_ARRAY_SIZE(shared); i++) {
-            shared[i][0] = MP_OBJ_TYPE_GET_SLOT(made, make_new);
-            shared[i][1] = MP_OBJ_TYPE_GET_SLOT(made, print);
-            shared[i][2] = MP_OBJ_TYPE_GET_SLOT(made, call);
-            shared[i][3] = MP_OBJ_TYPE_GET_SLOT(made, unary_op);
-            shared[i][4] = MP_OBJ_TYPE_GET_SLOT(made, binary_op);
-            shared[i][5] = MP_OBJ_TYPE_GET_SLOT(made, attr);
-            shared[i][6] = MP_OBJ_TYPE_GET_SLOT(made, subscr);
-            shared[i][7] = MP_OBJ_TYPE_GET_SLOT(made, iter);
-            shared[i][8] = MP_OBJ_TYPE_GET_SLOT(made, buffer);
+        rom_classes.shared[0] = MP_OBJ_TYPE_GET_SLOT(made, make_new);
+        rom_classes.shared[1] = MP_OBJ_TYPE_GET_SLOT(made, print);
+        rom_classes.shared[2] = MP_OBJ_TYPE_GET_SLOT(made, call);
+        rom_classes.shared[3] = MP_OBJ_TYPE_GET_SLOT(made, unary_op);
+        rom_classes.shared[4] = MP_OBJ_TYPE_GET_SLOT(made, binary_op);
+        rom_classes.shared[5] = MP_OBJ_TYPE_GET_SLOT(made, attr);
+        rom_classes.shared[6] = MP_OBJ_TYPE_GET_SLOT(made, subscr);
+        rom_classes.shared[7] = MP_OBJ_TYPE_GET_SLOT(made, iter);
+        rom_classes.shared[8] = MP_OBJ_TYPE_GET_SLOT(made, buffer);
+        size_t slots = 0;
+        for (const uint8_t *at = &mp_type_type.slot_index_make_new;
+             at <= &mp_type_type.slot_index_locals_dict; at++) {
+            slots = MAX(slots, *at);
         }
+        assert(slots <= 8);
+        memcpy(&rom_type, &mp_type_type, sizeof(mp_obj_type_t) + slots * sizeof(void *));
+        ((const void **)rom_type.head.slots)[mp_type_type.slot_index_make_new - 1] = &rom_no_type;
     }
     #if ROM_REPLACEABLE
     if (rom_globals.map.is_fixed && getenv("LWM2M_REPLACEABLE")) {
