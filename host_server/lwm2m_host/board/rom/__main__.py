@@ -90,9 +90,7 @@ def make(root: Path, tree: Path, out: Path, *, replaceable: bool = False) -> Mad
     frozen = source.without_odd_constants(frozen, strings)
     others = [text for path, text in packed.files.items() if path != core]
     in_ram = naming.derivable(firmware) | source.asked_for([text, *others])
-    writer = Writer(
-        ast.parse(text), frozen, name, tools, in_ram, refuse, replaceable=replaceable
-    )
+    writer = Writer(ast.parse(text), frozen, name, tools, in_ram, refuse, replaceable=replaceable)
     aliases = {name: name in packed.of for name in packed.aliases}
     code = writer.write(aliases, packed.id)
     number = f"MICROPY_MAKE_VERSION({', '.join(map(str, version))})"
