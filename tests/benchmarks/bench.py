@@ -265,7 +265,7 @@ def measure_packed(metrics: Metrics) -> None:
 
 
 def measure_rom(metrics: Metrics) -> None:
-    """rom.*: the package in ROM against its plain modules, in turns, by one interpreter of 64 bits.
+    """rom.*: the package in ROM against its plain modules, in turns, by a 64-bit interpreter.
 
     What it takes of a board's memory is measured on the emulated RP2040.
     """

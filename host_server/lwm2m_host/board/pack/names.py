@@ -27,6 +27,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CODE = re.compile(r"^(?: {4}|\t).*$|```.*?```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 # What is a name in code, and no word of a command or a comment
 _NAME = re.compile(r"\.([A-Za-z_]\w*)|\b([A-Za-z_]\w*)(?=\s*[=(.])|\bimport ([\w, ]+)")
+_IMPORT = re.compile(r"\b(?:from|import) +([a-z][\w.]*\w)")
 _ALONE = re.compile(r"`[\w.]+`")
 _QUOTED = re.compile(r"`+([^`]+)`+")
 # Names of arguments, the shortest that are in every ROM
@@ -101,6 +102,12 @@ def documented(root: Path) -> set[str]:
                 for groups in _NAME.findall(code):
                     found.update(_WORD.findall(" ".join(groups)))
     return found
+
+
+def imported(root: Path) -> set[str]:
+    """The modules that the documents of a checkout and the programs beside them import."""
+    texts = [path.read_text(encoding="utf-8") for path in documents(root)]
+    return {name for text in texts for name in _IMPORT.findall(text)}
 
 
 def derivable(firmware: Path) -> set[str]:

@@ -90,7 +90,10 @@ def pack(
     places = Places(modules, resolved, names, imported, core=core)
     packed = Packed()
     if whole:
-        imported = {name for name in resolved.of if _is_public(modules[name], names)}
+        # For the others there is what stands in for them: an alias is 8 bytes of every heap.
+        imported = naming.imported(root) & {
+            n for n in resolved.of if _is_public(modules[n], names)
+        }
     _choose_aliases(packed, places, resolved, names, imported)
     texts: dict[str, layout.Text] = {}
     for place in places.all.values():

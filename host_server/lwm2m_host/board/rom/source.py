@@ -239,7 +239,8 @@ def asked_for(texts: Iterable[str]) -> set[str]:
 
 class Writer:
     """Writes the C of one packed module. in_ram: classes of which programs may derive, and what
-    `asked_for` finds. refuse: told the line of what cannot be constant. replaceable: a copy of the globals can be taken into RAM, for tests."""
+    `asked_for` finds. refuse: told the line of what cannot be constant. replaceable: a copy of the
+    globals can be taken into RAM, for tests."""
 
     def __init__(
         self,
