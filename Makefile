@@ -15,7 +15,7 @@ TEST_DIRS = $(wildcard tests/toolchain tests/firmware tests/host tests/integrati
 	tests/emulator)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup mpy mpy-files pack pack-tests rom rom-tests test test-matrix slow lint format bench clients fuzz soak differential interop demo lock clean FORCE
+.PHONY: help setup mpy mpy-files pack pack-tests rom rom-tests test test-matrix slow lint format bench clients fuzz memory soak differential interop demo lock clean FORCE
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' \
@@ -77,6 +77,9 @@ slow: setup ## the slow tests: a network at its worst, a power cut at each write
 
 fuzz: setup ## 1,000,000 bad datagrams for the client, 100,000 for the codecs (ARGS="--seed 2")
 	$(PYTHON_BIN) -m tests.fuzz.run $(ARGS)
+
+memory: setup mpy-files ## each allocation of a client fails once, in an interpreter built for it (ARGS="--all --row 3")
+	$(PYTHON_BIN) -m tests.memory.run $(ARGS)
 
 soak: setup ## a simulated month of a registered client (ARGS="--seed 2")
 	$(PYTHON_BIN) -m tests.soak.run $(ARGS)

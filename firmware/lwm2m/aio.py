@@ -7,7 +7,12 @@ which is private. It is used in one place, `_readable`.
 
 import asyncio
 
+from micropython import const
+
 from lwm2m.clock import Deadline
+
+# Pause of the driver when it has found no memory
+_WITHOUT_MEMORY_MS = const(100)
 
 
 async def drive(client):
@@ -39,13 +44,16 @@ class _Driver:
             due = client.step()
             if client.ended:
                 return
-            self._follow_sockets()
             self._wake.clear()
             self._planned.after(due)
             try:
+                self._follow_sockets()
                 await asyncio.wait_for_ms(self._wake.wait(), due)
             except asyncio.TimeoutError:
                 pass
+            except MemoryError:
+                self._client.collect()
+                await asyncio.sleep_ms(_WITHOUT_MEMORY_MS)
 
     def stop(self):
         self._client.wake = lambda: None
@@ -63,7 +71,7 @@ class _Driver:
         # A registration opens a new socket when it starts over: its receiver must follow.
         sockets = self._sockets()
         for entry in list(self._receivers):
-            if entry[0] in sockets:
+            if entry[0] in sockets and not entry[1].done():
                 sockets.remove(entry[0])
             else:
                 entry[1].cancel()
@@ -74,8 +82,17 @@ class _Driver:
     async def _receive(self, sock):
         client = self._client
         while True:
-            await _readable(sock)
+            try:
+                await _readable(sock)
+            except MemoryError:
+                # What the queue has noted of this task is incomplete.
+                asyncio.core._io_queue.remove(asyncio.current_task())
+                self._client.collect()
+                await asyncio.sleep_ms(_WITHOUT_MEMORY_MS)
             due = client.step()
             # The timer task costs garbage to wake: only when its plan has changed.
-            if due < self._planned.left_ms() or client.ended or sock not in self._sockets():
+            try:
+                if due < self._planned.left_ms() or client.ended or sock not in self._sockets():
+                    self._wake.set()
+            except MemoryError:
                 self._wake.set()

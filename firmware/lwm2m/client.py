@@ -161,7 +161,21 @@ class Client:
             try:
                 self.on_event(event, registration)
             except Exception as e:
+                self.collect()  # It may have been a MemoryError.
                 sys.print_exception(e)
+
+    def collect(self, counter=None):
+        """Collect garbage after a MemoryError, so that the program can go on, and have the lost
+        message counted by `counter` (coap.exchange). Allocates: nothing."""
+        gc.collect()
+        if counter:
+            counter(0)
+        for name in sys.modules:
+            if not sys.modules.get(name):
+                # MicroPython notes the name of a module before there is memory for it, and the
+                # next import of that would crash.
+                sys.modules.pop(name, None)
+                break
 
     def changed(self):
         """Note that a server has changed something. Allocates: nothing."""

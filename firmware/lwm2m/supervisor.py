@@ -48,24 +48,33 @@ class Supervisor:
         While there is no network the client is offline.
         """
         due = _AWAKE_MS
-        link = self.link
-        client = self.client
-        if link:
-            due = min(due, link.step())
-            if link.up == client.is_offline:
-                if link.up:
-                    client.online()
-                else:
-                    client.offline()
-        due = min(due, client.step())
-        if not client.is_offline:
-            if self.ntp:
-                due = min(due, self.ntp.step())
-            if self.waiting and not self.quiet.left_ms():
-                self._complain()
+        try:
+            if self.link:
+                due = self._follow(self.link, due)
+        except MemoryError:
+            self.client.collect()  # The next step tries again.
+        due = min(due, self.client.step())
+        try:
+            if not self.client.is_offline:
+                if self.ntp:
+                    due = min(due, self.ntp.step())
+                if self.waiting and not self.quiet.left_ms():
+                    self._complain()
+        except MemoryError:
+            self.client.collect()
         if self.watchdog:
             self.watchdog.feed()
             due = self.watchdog.within(due)
+        return due
+
+    def _follow(self, link, due):
+        due = min(due, link.step())
+        client = self.client
+        if link.up == client.is_offline:
+            if link.up:
+                client.online()
+            else:
+                client.offline()
         return due
 
     def report(self, event, registration):

@@ -34,6 +34,7 @@ def run(client):
             try:
                 callback()
             except Exception as e:
+                client.collect()
                 sys.print_exception(e)
     return due
 

@@ -67,6 +67,10 @@ TARGETS: dict[str, tuple[str, float]] = {
     "block.heap_bytes": ("<=", 2048),
     "notify.heap_bytes": ("<=", 0),
     "observe.100.ratio": ("<=", 2),
+    "oom.allocations_failed": (">=", 4000),
+    "oom.ended": ("<=", 0),
+    "oom.lost_registrations": ("<=", 0),
+    "oom.inconsistent": ("<=", 0),
     "fuzz.datagrams": (">=", 1_000_000),
     "fuzz.heap_growth_bytes": ("<=", 0),
     **host_bench.TARGETS,
@@ -289,12 +293,13 @@ def measure_rom(metrics: Metrics) -> None:
 
 
 def measure_endurance(metrics: Metrics) -> None:
-    """fuzz.* and soak.*: what `make fuzz` and `make soak` have found for this very firmware.
+    """fuzz.*, soak.* and oom.*: what `make fuzz`, `make soak` and `make memory` have found for
+    this very firmware.
 
     Where they have not been run since it was compiled, they are now (without the codecs).
     """
     compiled = max(path.stat().st_mtime for path in MPY.rglob("*.mpy"))
-    for name, arguments in (("fuzz", ["--examples", "0"]), ("soak", [])):
+    for name, arguments in (("fuzz", ["--examples", "0"]), ("soak", []), ("memory", [])):
         result = ROOT / "build" / f"{name}.json"
         if not result.exists() or result.stat().st_mtime < compiled:
             command = [sys.executable, "-m", f"tests.{name}.run", *arguments]

@@ -212,7 +212,7 @@ def test_stream_that_refuses_in_the_middle_ends_it():
         (Lwm2mError(), BAD_REQUEST),
         (ValueError("x"), INTERNAL),
         (OSError(28), INTERNAL),
-        (MemoryError(), INTERNAL),
+        (MemoryError(), 0xA3),
     ):
         for fail_at in (0, 32, 96):
             bench = streaming()

@@ -174,16 +174,23 @@ def test_handler_that_fails_is_5_00():
         OSError(5),
         KeyError(),
         RuntimeError(),
-        MemoryError(),
         TypeError(),
     ):
-        fail(("read", 1), error, INTERNAL, GET, "/26242/0/1")
-        fail(("read", 1), error, INTERNAL, GET, "/26242/0")
-        fail(("read", 8), error, INTERNAL, GET, "/26242")
-        fail(("read", 6), error, INTERNAL, GET, "/26242/0", accept=LINK)
-        fail(("check", 1), error, INTERNAL, PUT, "/26242/0/1", b"1", format=TEXT)
-        fail(("write", 1), error, INTERNAL, PUT, "/26242/0/1", b"1", format=TEXT)
-        fail(("run", 5), error, INTERNAL, POST, "/26242/0/5")
+        fail_everywhere(error, INTERNAL)
+
+
+def test_handler_without_memory_is_5_03():
+    fail_everywhere(MemoryError(), 0xA3)
+
+
+def fail_everywhere(error, answer):
+    fail(("read", 1), error, answer, GET, "/26242/0/1")
+    fail(("read", 1), error, answer, GET, "/26242/0")
+    fail(("read", 8), error, answer, GET, "/26242")
+    fail(("read", 6), error, answer, GET, "/26242/0", accept=LINK)
+    fail(("check", 1), error, answer, PUT, "/26242/0/1", b"1", format=TEXT)
+    fail(("write", 1), error, answer, PUT, "/26242/0/1", b"1", format=TEXT)
+    fail(("run", 5), error, answer, POST, "/26242/0/5")
 
 
 def test_refused_value_of_several_changes_nothing():

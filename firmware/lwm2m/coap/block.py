@@ -29,7 +29,7 @@ class Upload:
 
     def __init__(self, exchange):
         self.exchange = exchange
-        self._end()
+        self.end()
         self.s = 0
         self.code = self.depth = 0
         self.path = array("H", (0, 0, 0, 0))
@@ -63,12 +63,12 @@ class Upload:
             if code:
                 self.received = -1
                 if code >= 128:
-                    self._end()
+                    self.end()
                 return code
         else:
             limit = self.exchange.body_limit
             if offset + n > limit or message.size1 > limit:
-                self._end()
+                self.end()
                 out.uint(_SIZE1, limit)
                 return _TOO_LARGE
             if not self.body:
@@ -85,7 +85,8 @@ class Upload:
         self.length = offset + n
         return self._whole(message)
 
-    def _end(self):
+    def end(self):
+        """Forget the transfer: further blocks of it are 4.08."""
         self.received = self.first = self.last = self.final = -1
 
     def _whole(self, message):
@@ -178,7 +179,7 @@ def advance(message, outgoing):
         return
     # The token stays the same for all blocks: some servers know a transfer by it.
     if reason or not outgoing.start(outgoing.token):
-        outgoing.fail(reason or _TOO_LARGE)
+        outgoing.done(None, reason or _TOO_LARGE)
 
 
 def pull(out, src, n):

@@ -32,7 +32,8 @@ class Exchange:
     one in percent, `max_retransmit` MAX_RETRANSMIT, `timeout_ms` the wait for a response after its
     request was acknowledged (MAX_TRANSMIT_WAIT, §4.8.2).
     `context`, the client, has what peers share.
-    `counter(n)`, for who counts to set, is called for n bytes sent, `counter(-n)` for n received;
+    `counter(n)`, for who counts to set, is called for n bytes sent, `counter(-n)` for n received,
+    `counter(0)` for a message that was lost because there was no memory;
     `error` is the last OSError since a request was begun; `serving` is True while the owner
     answers one.
     Allocates, once: 4 bytes for each request remembered, 150 for each of NSTART.
@@ -135,7 +136,7 @@ class Exchange:
                 for outgoing in self.outgoing:
                     if outgoing.state == _UNACKNOWLEDGED and outgoing.mid == message.mid:
                         if kind == _RST:
-                            outgoing.fail(_RESET)
+                            outgoing.done(None, _RESET)
                         else:
                             outgoing.done(message)
                         return True
@@ -173,7 +174,7 @@ class Exchange:
                 self.send_empty(_RST, message.mid)
         if ours:
             if bad:
-                ours.fail(_RESET)
+                ours.done(None, _RESET)
             else:
                 ours.done(message)
 

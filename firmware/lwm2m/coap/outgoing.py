@@ -63,7 +63,7 @@ class Outgoing:
         Allocates: a token of 4 bytes.
         """
         exchange = self.exchange
-        self.token = os.urandom(4) if token is None else token
+        self.token = token or b""
         if not self.next():
             return None
         self.retransmissions = 0
@@ -82,15 +82,20 @@ class Outgoing:
         return mid >= 0
 
     def send(self):
-        """Have the message written, and send it. Returns False if it does not fit."""
+        """Have the message written, and send it. Returns False if it does not fit. Raises
+        MemoryError: this transmission is lost, and the next one tries again."""
+        # First, because a MemoryError below makes it a message that was lost on its way.
+        self.state = _UNACKNOWLEDGED
+        self.due.after(self.timeout_ms)
+        if self.code < 64 and not self.token:
+            self.token = os.urandom(4)
         out = self.build()
         if out.more or self.block1 >= 0:
             from lwm2m.coap.block import split
 
             if not split(self, out):
+                self.state = _IDLE
                 return False
-        self.state = _UNACKNOWLEDGED
-        self.due.after(self.timeout_ms)
         self.exchange.write(out.buf, out.finish())
         return True
 
@@ -112,25 +117,29 @@ class Outgoing:
             out.uint(_BLOCK1, self.block1 | 8)
             out.payload(self.block1 >> 4 << size + 4, 16 << size)
 
-    def done(self, message):
-        """Take what has come for it: the acknowledgement, or the response to it or to a block."""
-        if message.code or self.code >= 64:
-            self.state = _IDLE
-            if message.code and (self.block1 >= 0 or message.block2 >= 8):
+    def done(self, message, reason=0):
+        """Take what has come for it: the acknowledgement, or the response to it or to a block; or,
+        when `message` is None, end without a response because of `reason`. The owner is told."""
+        if message and not message.code and self.code < 64:
+            # The response to a request is still to come.
+            self.state = _ACKNOWLEDGED
+            self.due.after(self.exchange.timeout_ms)
+            return
+        self.state = _IDLE
+        try:
+            if not message:
+                self.owner.on_failure(self.tag, reason)
+            elif message.code and (self.block1 >= 0 or message.block2 >= 8):
                 from lwm2m.coap.block import advance
 
                 advance(message, self)
             else:
                 self.owner.on_reply(message, self.tag)
-        else:
-            # The response to a request is still to come.
-            self.state = _ACKNOWLEDGED
-            self.due.after(self.exchange.timeout_ms)
-
-    def fail(self, reason):
-        """End without a response, and tell the owner."""
-        self.state = _IDLE
-        self.owner.on_failure(self.tag, reason)
+        except MemoryError:
+            # As if nothing had come, unless the owner has sent or forgotten something meanwhile
+            if self.owner:
+                self.state = _UNACKNOWLEDGED
+            raise
 
     def step(self):
         """Retransmit or give up when it is time (§4.2): milliseconds until the next look."""
@@ -144,7 +153,7 @@ class Outgoing:
                 self.timeout_ms *= 2
                 self.send()
                 return self.timeout_ms
-            self.fail(_TIMED_OUT)
+            self.done(None, _TIMED_OUT)
         return left
 
     def cancel(self):

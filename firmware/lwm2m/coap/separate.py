@@ -99,10 +99,11 @@ class SeparateResponse:
         if not self.code or self.done is not None or not exchange.free():
             return _NEVER_MS
         exchange.message_ids.append(self.mid, self.code)
+        self.done = False  # A MemoryError below leaves it in flight.
         sent = exchange.request(self.code, self, None, self.token)
         if sent:
-            self.done = False
             return _NEVER_MS
+        self.done = None
         if sent is False:
             # It does not fit: the server learns that there is nothing to come.
             self.lost = True

@@ -17,8 +17,8 @@ _COMPARED = const(8)
 
 
 def count(exchange, counter):
-    """Have `counter(n)` called for n bytes sent, `counter(-n)` for n received (coap.exchange),
-    beside whoever counts already."""
+    """Have `counter(n)` called for n bytes sent, `counter(-n)` for n received, `counter(0)` for a
+    loss (coap.exchange), beside whoever counts already."""
     other = exchange.counter
     if other is None or other == counter:
         exchange.counter = counter
@@ -39,7 +39,8 @@ class _Both:
 class Traffic:
     """Numbers of datagrams and bytes to and from the peer of `exchange`, from now on.
 
-    `sent` and `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
+    `lost` messages, which could not be received, written or taken for want of memory; `sent` and
+    `received` datagrams, `sent_bytes` and `received_bytes` of them without headers of
     UDP and IP; `resent` are the retransmissions among those sent, `repeated` those of the server
     among those received, as far as the last 8 message ids tell; `received_s` is the second of the
     last one received, on the client's clock, None before it.
@@ -51,14 +52,18 @@ class Traffic:
         self.sent = self.sent_bytes = self.resent = 0
         self.received = self.received_bytes = self.repeated = 0
         self.received_s = None
+        self.lost = 0
         # The last message ids of the server, and where the next one goes
         self.mids = array("i", (-1 for _ in range(_COMPARED)))
         self.pos = 0
         count(exchange, self.count)
 
     def count(self, n):
-        """Count a datagram: `n` bytes sent, or received when it is negative."""
+        """Count a datagram: `n` bytes sent, or received when it is negative; or, 0, a loss."""
         exchange = self.exchange
+        if not n:
+            self.lost += 1
+            return
         if n < 0:
             self.received += 1
             self.received_bytes -= n

@@ -2,6 +2,7 @@
 for each server and path, and which of it is in force for an observation. Loaded with the first.
 """
 
+import gc
 from micropython import const
 
 from lwm2m.errors import Lwm2mError
@@ -60,8 +61,15 @@ def replace(peer, path, merged):
     if not merged and path not in own:
         del stored[path]
     if peer.reporting:
-        for observation in peer.reporting.observations:
-            resolve(observation)
+        try:
+            for observation in peer.reporting.observations:
+                resolve(observation)
+        except MemoryError:
+            gc.collect()
+            stored[path] = old or {}
+            for observation in peer.reporting.observations:
+                resolve(observation)
+            raise
     if store:
         store.save(peer.client)  # so that they outlive a restart
     return True

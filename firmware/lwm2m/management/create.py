@@ -76,19 +76,20 @@ def create(peer, message, out):
         while client.find(oid, iid):
             iid += 1
     instance = cls(iid=iid)
+    if chosen:
+        # Told before it is done: for what is done, no memory may be wanting.
+        peer.created.append((message.mid, oid, iid))
+        if len(peer.created) > _REMEMBERED:
+            peer.created.pop(0)
+        peer.on_repeat(message, out)
     instance.attach(client)
     try:
         apply(client, [(instance, values)])
+        if client.access:
+            client.access.created(peer, instance)
     except Exception:
         instance.attach(None)
         raise
     client.update(True)
     client.notify(oid, iid)
-    if client.access:
-        client.access.created(peer, instance)
-    if chosen:
-        peer.created.append((message.mid, oid, iid))
-        if len(peer.created) > _REMEMBERED:
-            peer.created.pop(0)
-        peer.on_repeat(message, out)
     return _CREATED

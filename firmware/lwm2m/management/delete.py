@@ -27,8 +27,8 @@ def delete(peer, instance):
 def remove(client, instance):
     """Take an instance out of `client`, with the attributes that servers gave it and its access
     rights."""
-    client.remove(instance)
     _forget(client, (instance.OID, instance.iid))
+    client.remove(instance)
     if client.access:
         client.access.deleted(client, instance)
 

@@ -61,6 +61,8 @@ class Stream:
             self.instance.receive(rid, table[self.index + 2], at, data, more)
         except Lwm2mError as e:
             return e.args[0] if e.args else _BAD_REQUEST
+        except MemoryError:
+            raise  # coap.answer
         except Exception as e:
             sys.print_exception(e)
             return _INTERNAL

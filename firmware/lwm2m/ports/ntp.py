@@ -137,6 +137,8 @@ class Ntp:
             self._ask()
         except OSError as e:
             self._failed(e)
+        except MemoryError as e:
+            self._failed(e)
         return self.due.left_ms()
 
     def restart(self):

@@ -85,14 +85,14 @@ class Deregistration:
     def end(self, event=None):
         """Close the association, and stay away for `pause_s` seconds or for good."""
         registration = self.registration
+        if registration.reporting and not self.pause_s:
+            registration.reporting.close()
+            registration.attach(None)
         registration.close()
         if event:
             registration.client.emit(event, registration)
         if self.pause_s:
             registration.wait(self.pause_s, 0, _AWAY)
-        elif registration.reporting:
-            registration.reporting.close()
-            registration.attach(None)
         if self.then:
             self.then(registration)
         registration.client.wake()

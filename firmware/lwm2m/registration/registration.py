@@ -117,8 +117,8 @@ class Registration(Peer):
                 due = self.due.left_ms()
                 if due or not self.exchange.free():
                     return due or left
-                self.state = state = _CONNECTING
                 transport.open(self.client.poll)
+                self.state = state = _CONNECTING
             left = min(left, transport.step())
         except OSError as e:
             self.fail(e)
@@ -146,11 +146,11 @@ class Registration(Peer):
     # Requests
 
     def request(self, state):
-        self.state = state
         if state == _REGISTERING:
             self.location = None
             if self.reporting:
                 self.reporting.register()
+        self.state = state
         self.sent_fields = changed(self)
         self.dirty_fields = 0
         self.lifetime_s = self.server.lifetime_s
@@ -219,7 +219,7 @@ class Registration(Peer):
 
     def close(self):
         """Forget what is in flight, and close the socket."""
-        self.exchange.cancel()
         self.transport.close()
+        self.exchange.cancel()
         self.location = self.leaving = None
         self.state = _OFF

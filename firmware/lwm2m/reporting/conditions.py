@@ -52,6 +52,7 @@ class ObservedPath:
     def __init__(self, observation, path):
         self.observation = observation
         self.path = path
+        self.changed = False
 
     def place(self, client):
         """Find what `path` names; False if there is nothing."""
@@ -89,6 +90,10 @@ class ObservedPath:
         observation.changed = True
         observation.reporting.push(observation)
 
+    def evaluate_again(self):
+        """Have the next look evaluate it: the last one found no memory. Allocates: nothing."""
+        self.changed = True
+
     def evaluate(self):
         """Read the value; True if it is to be notified. Allocates: nothing for a number."""
         changed = self.changed
@@ -102,7 +107,12 @@ class ObservedPath:
         value = self.read()
         if self.conditions and isinstance(value, dict):
             value = dict(value)
+        hit = self._differs(value, last)
         self.seen = value
+        return hit
+
+    def _differs(self, value, last):
+        # True if a value, after `last`, is to be notified
         if value is last and isinstance(value, _MUTABLE):
             return True  # It may have been changed in place.
         if value is None or last is None or not self.conditions:
@@ -138,8 +148,8 @@ class ObservedPath:
 
     def mark_notified(self):
         """Note that the value seen last is the one notified last."""
-        self.notified = self.seen
         self._set_bounds(self.seen)
+        self.notified = self.seen
 
     def use_conditions(self, conditions):
         """Take `conditions`, a dict or None, into force."""
@@ -152,8 +162,9 @@ class ObservedPath:
         if step is None or value is None or isinstance(value, _MANY):
             self.high = None
         else:
-            self.high = value + step
+            high = value + step
             self.low = value - step
+            self.high = high
 
     def content(self):
         """The value of a resource, a dict for a resource instance, None for an object or an

@@ -20,15 +20,18 @@ class PathIndex:
         level[key] = observed.precede(level.get(key))
 
     def remove(self, observed):
-        """Remove an ObservedPath that was added."""
+        """Remove an ObservedPath; nothing if it was not added."""
         oid = observed.path[0] if observed.path else -1
-        level = self.chains[oid]
+        level = self.chains.get(oid)
+        if not level:
+            return
         key = _key(observed.path)
-        other = level[key]
+        other = level.get(key)
         if other is not observed:
-            while other.next is not observed:
+            while other and other.next is not observed:
                 other = other.next
-            other.precede(observed.next)
+            if other:
+                other.precede(observed.next)
         elif observed.next:
             level[key] = observed.next
         else:

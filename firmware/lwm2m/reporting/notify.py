@@ -5,9 +5,13 @@ Called by the scheduler from above; what becomes of a notification comes back fr
 layer to its Observation.
 """
 
+import sys
 from micropython import const
 
 _NON = const(1)
+
+# Pause before what could not be read is looked at again
+_RETRY_MS = const(1000)
 
 # RFC 7641 §4.5: one notification in a day is confirmable, to learn whether the server listens.
 _DAY_S = const(86400)
@@ -116,3 +120,45 @@ def _confirmable(reporting, observation):
         return True
     late = reporting.client.clock.s - observation.last_acked_s >= _DAY_S
     return late and bool(reporting.exchange.free())
+
+
+def begin(reporting, observation):
+    """Add an observation to those of `reporting`: wholly, or not at all (MemoryError)."""
+    index = reporting.index
+    parts = observation.parts or (observation,)
+    try:
+        for observed in parts:
+            index.add(observed)
+        observation.mark_notified()
+        reporting.observations.append(observation)
+    except MemoryError:
+        for observed in parts:
+            index.remove(observed)
+        raise
+
+
+def fail(reporting, observation, error):
+    """Note that an observation could not be looked at, or not be notified, because of `error`."""
+    retry(reporting)
+    try:
+        if not isinstance(error, MemoryError):
+            # What cannot be read, or has no form in its format, is not notified.
+            sys.print_exception(error)
+            observation.mark_notified()
+            reporting.emit("dropped", observation)
+            return
+    except MemoryError:
+        pass
+    # It is still to be notified.
+    reporting.client.collect(reporting.exchange.counter)
+    observation.evaluate_again()
+    for part in observation.parts or ():
+        part.evaluate_again()
+    if observation.ended:
+        reporting.push(observation)  # its last notification
+
+
+def retry(reporting):
+    """Have all observations looked at in a moment."""
+    if reporting.deadline.left_ms() > _RETRY_MS:
+        reporting.deadline.after(_RETRY_MS)

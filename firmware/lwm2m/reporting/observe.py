@@ -67,12 +67,16 @@ def begin(peer, message, number, attributes):
         paths = _paths(client, message)
     codec = client.codec(message.accept)
     observation = Observation(reporting, token, codec, number, path, paths)
-    if message.queries or peer.attributes:
-        from lwm2m.management.attributes import resolve
+    try:
+        if message.queries or peer.attributes:
+            from lwm2m.management.attributes import resolve
 
-        resolve(observation, attributes if message.queries else None)
-    stored = _replace(reporting, observation)
-    reporting.add(observation)
+            resolve(observation, attributes if message.queries else None)
+        stored = _replace(reporting, observation)
+        reporting.add(observation)
+    except MemoryError:
+        observation.end()  # It may be in the chain of those to be looked at.
+        raise
     if stored:
         observation.inherit(stored)
 

@@ -18,13 +18,11 @@ from micropython import const
 from lwm2m.clock import Deadline
 from lwm2m.reporting.conditions import due_ms
 from lwm2m.reporting.index import PathIndex, parse_path
-from lwm2m.reporting.notify import abandon, notify, resume, send, send_stored
+from lwm2m.reporting.notify import abandon, begin, fail, notify, resume, retry, send, send_stored
 
 _NOT_FOUND = const(0x84)
 
 _NEVER_MS = const(3600000)
-# Pause before what could not be read is looked at again
-_RETRY_MS = const(1000)
 # A clock that jumps further has been set again.
 _JUMP_S = const(2)
 
@@ -96,10 +94,7 @@ class Reporting:
 
     def add(self, observation):
         """Begin an observation whose first value the server has just read."""
-        self.observations.append(observation)
-        for observed in observation.parts or (observation,):
-            self.index.add(observed)
-        observation.mark_notified()
+        begin(self, observation)
         self.push(observation)
 
     def forget(self, observation):
@@ -120,9 +115,10 @@ class Reporting:
     def remove(self, observation):
         """Note the end of an observation; what of it is in flight goes on."""
         if observation in self.observations:
+            parts = observation.parts or (observation,)
             observation.end()
             self.observations.remove(observation)
-            for observed in observation.parts or (observation,):
+            for observed in parts:
                 self.index.remove(observed)
             if observation in self.waiting:
                 self.waiting.remove(observation)
@@ -198,12 +194,7 @@ class Reporting:
                 elif observation.code >= 128:
                     send(self, observation, True)
             except Exception as e:
-                # What cannot be read, or has no form in its format, is not notified.
-                sys.print_exception(e)
-                observation.mark_notified()
-                self.emit("dropped", observation)
-                if deadline.left_ms() > _RETRY_MS:
-                    deadline.after(_RETRY_MS)
+                fail(self, observation, e)
             observation = following
         return 0 if self.head else deadline.left_ms()
 
@@ -237,6 +228,7 @@ class Reporting:
             try:
                 self.client.on_notification(status, observation)
             except Exception as e:
+                self.client.collect()
                 sys.print_exception(e)
 
     def next_number(self):
@@ -247,7 +239,11 @@ class Reporting:
     def wait_for_server(self, observation):
         """Keep an observation until its notification can leave."""
         if observation not in self.waiting:
-            self.waiting.append(observation)
+            try:
+                self.waiting.append(observation)
+            except MemoryError:
+                retry(self)
+                raise
 
     def epoch_offset(self, offset_s):
         """The offset of the time of day from the client's clock: `offset_s` as it is now, unless

@@ -142,6 +142,7 @@ class SendRequest:
             try:
                 self.done(self, ssid)
             except Exception as e:
+                self.client.collect()
                 sys.print_exception(e)
 
     # An owner of messages (coap.outgoing)

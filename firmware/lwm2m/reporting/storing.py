@@ -113,12 +113,12 @@ def store(observation):
         observation.store(stored)
         return True
     stored = stored or Stored()
-    observation.store(stored)
     limit = observation.attributes.get("hqmax", reporting.HISTORY)
     while stored.full(limit):
         stored.drop()
         reporting.emit("dropped", observation)
     stored.add((clock.s, clock.ms, payload))
+    observation.store(stored)
     return True
 
 

@@ -39,7 +39,8 @@ class Transport:
 
     def receive(self) -> int:
         """Take one datagram: its length, with the bytes in `data`; -1 when none waits. A length
-        above 1280 says that its end is missing. Raises OSError."""
+        above 1280 says that its end is missing. Raises OSError, and MemoryError: the datagram is
+        then lost."""
         return -1
 
     def send(self, buf: bytes, n: int) -> None:

@@ -5,6 +5,7 @@ together), so each received datagram is one object of its own length: the only g
 served request.
 """
 
+import gc
 import select
 import socket
 from micropython import const
@@ -48,19 +49,18 @@ class Udp:
             self.index += 1  # nobody has answered at the last address
         self.data = b""
         info = found[self.index % len(found)]
-        sock = socket.socket(info[0], socket.SOCK_DGRAM)
+        self.sock = sock = socket.socket(info[0], socket.SOCK_DGRAM)
         try:
             if self.bind:
                 self.bind(sock, info[0])
             sock.connect(info[-1])
             sock.setblocking(False)
-        except OSError:
-            sock.close()
+            register(self.poll, sock)
+            if poller:
+                register(poller, sock)
+        except Exception:
+            self.close()
             raise
-        self.poll.register(sock, select.POLLIN)
-        if poller:
-            poller.register(sock, select.POLLIN)
-        self.sock = sock
         self.ready = True
 
     def close(self):
@@ -81,13 +81,18 @@ class Udp:
         """Take one datagram: its length (1281: it was longer), with the bytes in `data`; -1 when
         none waits.
 
-        Raises OSError, ECONNREFUSED for one when nothing listens at the other end.
+        Raises OSError, ECONNREFUSED for one when nothing listens at the other end, and
+        MemoryError for a datagram that is lost because there is no room for it.
         Allocates: the datagram; nothing when none waits.
         """
         if not self.sock:
             return -1
         for _ in self.poll.ipoll(0):
-            self.data = self.sock.recv(_LONGEST + 1)
+            try:
+                self.data = self.sock.recv(_LONGEST + 1)
+            except MemoryError:
+                self.sock.read(1)  # It is lost, and not in the way of the next one.
+                raise
             n = len(self.data)
             if n:
                 self.deaf = False
@@ -105,3 +110,15 @@ class Udp:
         """Send `buf[:n]` as one datagram. Raises OSError. Allocates: nothing."""
         if self.sock:
             self.sock.write(buf, n)
+
+
+def register(poll, sock):
+    """Have `poll` look at `sock`. Without memory MicroPython leaves a half of it behind, which the
+    next look would crash at: so it is tried again."""
+    for _ in range(16):
+        try:
+            poll.register(sock, select.POLLIN)
+            return
+        except MemoryError:
+            gc.collect()
+    raise MemoryError
