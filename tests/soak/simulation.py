@@ -715,6 +715,7 @@ class Simulation:
             reporting.waiting = list(reporting.waiting)
             reporting.observations = list(reporting.observations)
             reporting.tail = None  # the last that was looked at; it may have ended since
+            reporting.resets = None  # RSTs of a while ago
             # A long integer, or none before the first sample.
             reporting.offset_s = None
         for server in self.servers:
