@@ -37,6 +37,7 @@ rom: setup ## the firmware as constants of C, for firmware of your own (MICROPYT
 
 # MicroPython's unix port with the package in ROM, and tests/firmware in terms of it
 ROM_VERSION ?= 1.25.0
+export MP_ROM ?= $(ROM_VERSION)
 rom-tests: setup
 	@boards/UNIX/rom.sh $(ROM_VERSION) >/dev/null
 
@@ -45,7 +46,7 @@ pack-tests: setup
 	@$(PYTHON_BIN) -m lwm2m_host.board.pack --tests --quiet
 
 test: setup $(if $(filter mpy,$(MP_SOURCE)),mpy-files) $(if $(filter rom,$(MP_SOURCE)),rom-tests) \
-	$(if $(filter py mpy rom,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", WORKERS=2, MP_SOURCE=mpy or packed)
+	$(if $(filter py mpy rom,$(MP_SOURCE)),,pack-tests) ## all tests but the slow ones, on all cores (PYTEST_ARGS="-k tlv", WORKERS=2, MP_SOURCE=mpy, packed or rom)
 	$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) $(TEST_DIRS) $(PYTEST_ARGS)
 	$(if $(MP_SOURCE)$(PYTEST_ARGS),,MP_SOURCE=packed MP_WIDTHS=32 \
 		$(PYTHON_BIN) -m pytest --numprocesses $(WORKERS) tests/firmware)

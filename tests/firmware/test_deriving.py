@@ -142,3 +142,12 @@ def test_attribute_of_a_class_in_rom_cannot_be_set():
     Probe.level = 8
     eq(Probe(iid=0).level, 8)
     Probe.level = 7
+
+
+def test_modules_of_another_build_than_the_rom_are_refused():
+    if IN_ROM:
+        import _lwm2m
+
+        e = raises(ImportError, _lwm2m.of_build, "none")
+        assert "these modules are of build none" in str(e), e
+    assert codes.NOT_FOUND == 0x84

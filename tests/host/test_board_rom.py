@@ -91,3 +91,26 @@ def test_strings_that_a_build_cannot_have_as_names_are_kept_in_constants() -> No
     exec(found, after)
     assert [before[n] for n in "xyzw"] == [after[n] for n in "xyzw"]
     assert literal(b'"\\\n') == '"\\042\\134\\012"'
+
+
+def test_classes_that_are_asked_for_are_found() -> None:
+    core = (
+        "class A:\n pass\nclass B:\n def f(self):\n  super().f()\n"
+        "def g(x):\n try:\n  return isinstance(x, (A, C))\n except (D, E):\n  pass\n"
+        "class F(G):\n pass\n"
+    )
+    other = "from core import H\nclass I(H):\n pass\n"
+    assert source.asked_for([core, other]) == {"A", "B", "C", "D", "E", "H"}
+
+
+def test_dictionary_that_is_constant_is_fixed_and_keeps_its_order() -> None:
+    values = Values(lambda text: text)
+    assert values.constant({"b": 1, "a": (2, None)}) == "MP_ROM_PTR(&rom_3)"
+    table, text = values.lines[-2:]
+    assert table.index("MP_QSTR_b") < table.index("MP_QSTR_a")
+    assert ".is_fixed = 1, .is_ordered = 1, .used = 2" in text
+    assert ".all_keys_are_qstrs = 1" in text
+    values.constant({1: "x"})
+    assert ".all_keys_are_qstrs = 0" in values.lines[-1]
+    with pytest.raises(NotConstant):
+        values.constant({"a": [1]})
