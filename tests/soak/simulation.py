@@ -27,6 +27,8 @@ import time
 import lwm2m.coap.exchange
 import lwm2m.dispatch
 import lwm2m.objects.device
+import lwm2m.registration.retry
+import lwm2m.reporting.ending
 import lwm2m.reporting.notify
 import lwm2m.reporting.observation
 import lwm2m.reporting.scheduler
