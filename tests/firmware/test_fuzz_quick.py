@@ -35,14 +35,21 @@ FETCH = 5
 COUNT = 6000
 
 
+# What the datagrams must have reached: it would prove nothing if everything were refused.
+REACHED = (0x44, 0x45, 0x5F, 0x80, 0x82, 0x84, 0x85, 0x86, 0x88, 0x8F, 0xA0)
+
+
 def fuzzed(seed, mtu):
     fuzzer = Fuzzer(seed, mtu)
     fuzzer.run(COUNT)
-    eq(fuzzer.failures, [])
     eq(fuzzer.growth, 0)
-    # It would prove nothing if everything were refused.
-    for code in (0x44, 0x45, 0x5F, 0x80, 0x82, 0x84, 0x85, 0x86, 0x88, 0x8F, 0xA0):
-        assert fuzzer.codes[code], "no answer with code %#x" % code
+    for _ in range(20):
+        missing = [code for code in REACHED if not fuzzer.codes[code]]
+        if not missing:
+            break
+        fuzzer.rounds(COUNT // 10)  # some are rare
+    eq(missing, [])
+    eq(fuzzer.failures, [])
 
 
 def test_nothing_escapes_and_nothing_leaks_with_datagrams_of_576_bytes():
