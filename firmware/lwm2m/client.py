@@ -30,7 +30,6 @@ class Client:
     on_notification = None
     # For the application to set: objects.access_control.Access, and lwm2m.store.Store
     access = store = None
-    is_offline = False
 
     # step() and wait(ms): one turn of the loop
     step = driver.step
@@ -56,8 +55,8 @@ class Client:
         self.revision = 0
         # Classes that servers may instantiate, by object id
         self.classes = {}
-        # An event was emitted since the last step
-        self.event = False
+        # An event was emitted since the last step; nothing is sent
+        self.event = self.is_offline = False
         self.clock = clock or Clock()
         self.on_event = on_event
         # Instances, ordered by object id and instance id

@@ -20,11 +20,12 @@ def step(client) -> int:
     # What one server asks may be work for another registration: hear all first.
     for registration in client.registrations:
         burst = _BURST
+        exchange = registration.exchange
         try:
-            while burst and not client.is_offline and registration.exchange.poll():
+            while burst and not client.is_offline and exchange.poll():
                 burst -= 1
         except MemoryError:
-            client.collect(registration.exchange.counter)
+            client.collect(exchange.counter)
             burst = 0
         if not burst:
             due = 0

@@ -85,15 +85,16 @@ class Udp:
         MemoryError for a datagram that is lost because there is no room for it.
         Allocates: the datagram; nothing when none waits.
         """
-        if not self.sock:
+        sock = self.sock
+        if not sock:
             return -1
         for _ in self.poll.ipoll(0):
             try:
-                self.data = self.sock.recv(_LONGEST + 1)
+                self.data = data = sock.recv(_LONGEST + 1)
             except MemoryError:
-                self.sock.read(1)  # It is lost, and not in the way of the next one.
+                sock.read(1)  # It is lost, and not in the way of the next one.
                 raise
-            n = len(self.data)
+            n = len(data)
             if n:
                 self.deaf = False
             elif self.deaf:
