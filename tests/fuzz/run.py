@@ -17,7 +17,7 @@ from typing import Any
 from tests.simulated import ROOT, is_ready, simulate
 
 RESULT = ROOT / "build" / "fuzz.json"
-HEAP = "1m"
+HEAP = "2m"  # the sources are compiled in it, and Sends of some kilobytes wait
 
 
 def fuzz_client(datagrams: int, seed: int, mtu: int) -> dict[str, Any]:
