@@ -63,6 +63,7 @@ def read(peer, message, out, instance, index, flags):
         out.uint(_CONTENT_FORMAT, accept)
         out.payload()
         if depth == 3 and not codec.FRAMED:
+            # As walk.represent does, without its calls: most reads are of one resource.
             codec.resource(out, path[2], flags, value)
         else:
             represent(peer, codec, out, path, depth, flags, value)
